@@ -45,11 +45,45 @@ type Endpoint struct {
 	// Sensitive are the members of responses that a host must not show by itself, such as in the state of a plan:
 	// object keys joined by dots. In an array, they apply to each element.
 	Sensitive []string `json:"sensitive,omitempty"`
-	// Query are the names that a request's query may have. A GET without Query may have any; other requests may have
-	// only these. In minor version 0, which has no Query, all names are allowed.
+	// Query are the names that a request's query may have, a link's included. It may have no others. A GET of a module of
+	// minor version 0, which has no Query, may have any name that does not override the method.
 	Query []string `json:"query,omitempty"`
+	// Headers are the request headers that the guest may set, besides those of every request: see RequestHeader.
+	Headers []RequestHeader `json:"headers,omitempty"`
+	// Delimiters are the names of blanks whose values may have characters that divide a URL: see CheckBlank. They are
+	// sent escaped. Declare a blank only if the service and every gateway before it read the escaped characters as
+	// part of the value.
+	Delimiters []string `json:"delimiters,omitempty"`
 	// Guards are checks by the host before a request.
 	Guards []Guard `json:"guards,omitempty"`
+}
+
+// RequestHeader is a header that a guest may set in the requests to an endpoint. Every request may have Content-Type,
+// Accept with application/json, and the credential's header.
+type RequestHeader struct {
+	Name string `json:"name"` // one of RequestHeaders, but not Content-Type
+	// Values are the values that the header may have. Only If-Match may have none: it then takes any single entity tag.
+	Values []string `json:"values,omitempty"`
+}
+
+// Header returns what the endpoint declares about a header, in canonical form. ok is false if it does not declare it.
+func (e Endpoint) Header(name string) (h RequestHeader, ok bool) {
+	for _, h := range e.Headers {
+		if h.Name == name {
+			return h, true
+		}
+	}
+	return h, false
+}
+
+// Divides reports whether the values of a blank may have characters that divide a URL.
+func (e Endpoint) Divides(blank string) bool {
+	for _, name := range e.Delimiters {
+		if name == blank {
+			return true
+		}
+	}
+	return false
 }
 
 // ClassOfInput, as Endpoint.Class, stands for the effective class. It is for requests whose effect depends on what

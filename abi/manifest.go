@@ -182,9 +182,6 @@ func (e Endpoint) Check() error {
 	return nil
 }
 
-// maxQueryName is the maximum length of a name in Endpoint.Query, in bytes.
-const maxQueryName = 128
-
 // On reports whether the operation is on a surface.
 func (o *Operation) On(s Surface) bool {
 	for _, have := range o.Surfaces {
@@ -321,10 +318,8 @@ func (o *Operation) Check() error {
 		if err := o.checkClasses(e); err != nil {
 			return err
 		}
-		for i, q := range e.Query {
-			if CheckQuery(q) != nil || q == "" || len(q) > maxQueryName || i >= maxNames || slices.Contains(e.Query[:i], q) {
-				return fmt.Errorf("endpoint %q: query %q is not a name, is listed twice, or is one of more than %d names", e.Endpoint, q, maxNames)
-			}
+		if err := e.checkDeclared(); err != nil {
+			return fmt.Errorf("endpoint %q: %w", e.Endpoint, err)
 		}
 		for _, g := range e.Guards {
 			if err := g.check(o, e); err != nil {

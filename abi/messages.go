@@ -128,8 +128,9 @@ type Request struct {
 	Emit *EmitOptions `json:"emit,omitempty"`
 }
 
-// RequestHeaders returns the headers that a guest may set, in canonical form, besides the credential's header. The
-// value of that one must be what secret_get returned; a placeholder anywhere else is refused.
+// RequestHeaders returns the headers that a guest may set, in canonical form, besides the credential's header: Accept and
+// Content-Type for JSON, and others that the endpoint declares. The value of the credential's header must be what
+// secret_get returned; a placeholder anywhere else is refused.
 func RequestHeaders() []string {
 	return []string{"Accept", "Content-Type", "If-Match", "Prefer"}
 }

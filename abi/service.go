@@ -43,7 +43,7 @@ const ClientPrivateKeyJWT = "private_key_jwt"
 var reservedHeaders = []string{"Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Cookie",
 	"Date", "Expect", "Forwarded", "Host", "If-Match", "Keep-Alive", "Origin", "Prefer", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Range", "Referer",
 	"Set-Cookie", "Set-Cookie2", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent", "Via", "Www-Authenticate", "X-Forwarded-For",
-	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Http-Method-Override", "X-Real-Ip"}
+	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Real-Ip", "X-Rewrite-Url"}
 
 // credentialHeaders are response headers that may hold a credential, or part of one.
 var credentialHeaders = []string{"authentication-info", "authorization", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",

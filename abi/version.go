@@ -229,7 +229,7 @@ func (m *Manifest) fill(older json.RawMessage) error {
 		from := &part.Operations[i]
 		if to := m.operation(from.Name); to != nil {
 			to.Backfill = from.Backfill
-			if err := to.guardLike(from); err != nil {
+			if err := to.declareLike(from); err != nil {
 				return err
 			}
 		}
@@ -237,19 +237,22 @@ func (m *Manifest) fill(older json.RawMessage) error {
 	return m.checkService()
 }
 
-// guardLike sets the guards of another operation's endpoints on the same endpoints.
-func (o *Operation) guardLike(from *Operation) error {
+// declareLike sets what another operation's endpoints declare on the same endpoints.
+func (o *Operation) declareLike(from *Operation) error {
 	for _, e := range from.Endpoints {
 		for i := range o.Endpoints {
 			if o.Endpoints[i].Endpoint != e.Endpoint {
 				continue
+			}
+			if err := e.checkDeclared(); err != nil {
+				return err
 			}
 			for _, g := range e.Guards {
 				if err := g.check(o, o.Endpoints[i]); err != nil {
 					return err
 				}
 			}
-			o.Endpoints[i].Guards = e.Guards
+			o.Endpoints[i].Guards, o.Endpoints[i].Query, o.Endpoints[i].Headers = e.Guards, e.Query, e.Headers
 		}
 	}
 	return nil
@@ -283,6 +286,10 @@ func (m *Manifest) ofMinor1() string {
 			switch {
 			case e.Query != nil:
 				return "query"
+			case e.Headers != nil:
+				return "headers"
+			case e.Delimiters != nil:
+				return "delimiters"
 			case e.Guards != nil:
 				return "guards"
 			case e.Method() == "PATCH":

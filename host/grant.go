@@ -4,11 +4,18 @@ import (
 	"context"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/internal/guard"
 )
 
 // passGuards makes the reads of an endpoint's guards. If it returns a response, the request must not be sent.
 func (c *call) passGuards(ctx context.Context, e *abi.Endpoint, req *abi.Request) *abi.Response {
+	if len(e.Guards) == 0 {
+		return nil
+	}
+	if _, err := c.conn.client.Target(egress.Call{Endpoint: *e, Request: *req}); err != nil {
+		return nil // it is malformed: nothing is sent for it
+	}
 	out, err := guard.Call{Class: c.class, ErrorCode: c.answers.ErrorCode, Body: c.answers.Read, Send: func(read abi.Request) abi.Response {
 		if over := c.countSend(); over != nil {
 			return abi.Response{Error: over}

@@ -21,7 +21,7 @@ func older(t *testing.T) string {
 		*m = abi.Manifest{ABI: m.ABI, Kind: m.Kind, Version: m.Version, ConfigSchema: m.ConfigSchema, RateLimitHeaders: m.RateLimitHeaders, Operations: m.Operations}
 		for i := range m.Operations {
 			for j := range m.Operations[i].Endpoints {
-				m.Operations[i].Endpoints[j].Query = nil
+				m.Operations[i].Endpoints[j].Query, m.Operations[i].Endpoints[j].Headers = nil, nil
 			}
 		}
 	})

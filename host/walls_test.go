@@ -40,7 +40,9 @@ func hostileManifest() []byte {
 	read.Key = "id"
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
 	write := op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}")
-	write.Endpoints[2].Query = []string{"strict"}
+	write.Endpoints[2].Query, write.Endpoints[2].Headers = []string{"strict"}, []abi.RequestHeader{{Name: "If-Match"}}
+	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs")
+	read.Endpoints[1].Query = []string{"q", "after"}
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
 	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
 	m := abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "hostile", Version: "0", ConfigSchema: schema,
@@ -128,7 +130,10 @@ func TestInvoke_OfOtherEndpoints_IsDenied(t *testing.T) {
 		uri               string // what the server sees; empty if nothing
 	}{
 		{"granted", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"ada@example.com"}}`, "GET /api/v1/users/ada@example.com"},
-		{"a slash in a blank stays in its segment", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b?c#d"}}`, "GET /api/v1/users/a%2Fb%3Fc%23d"},
+		{"a slash in a blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b?c#d"}}`, ""},
+		{"a query that the endpoint does not declare", "read", `{"endpoint":"GET /api/v1/logs","query":[["expand","x"]]}`, ""},
+		{"a query of a link that the endpoint does not declare", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?_method=DELETE"}`, ""},
+		{"a header that the endpoint does not declare", "write", `{"endpoint":"POST /api/v1/users","body":{},"headers":{"Prefer":"respond-async"}}`, ""},
 		{"an endpoint of another operation", "read", `{"endpoint":"POST /api/v1/users","body":{}}`, ""},
 		{"an endpoint of no operation", "read", `{"endpoint":"GET /api/v1/groups"}`, ""},
 		{"a URL for an endpoint", "read", `{"endpoint":"GET https://evil.example/api/v1/users/{id}","path":{"id":"x"}}`, ""},

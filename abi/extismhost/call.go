@@ -147,6 +147,9 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 		if !strings.EqualFold(name, auth.Header) && !slices.Contains(abi.RequestHeaders(), canonical) || req.Header.Values(canonical) != nil {
 			return failed(abi.SendMalformed, fmt.Sprintf("header %q may not be set, or is set twice", name))
 		}
+		if !strings.EqualFold(name, auth.Header) && canonical != "Content-Type" && !mayHeader(c.op.Endpoints[i], canonical, value) {
+			return failed(abi.SendMalformed, fmt.Sprintf("%s does not declare the value %q of the header %s", r.Endpoint, value, canonical))
+		}
 		if strings.EqualFold(name, auth.Header) {
 			if value != strings.TrimPrefix(auth.Prefix+" "+c.placeholder, " ") || c.placeholder == "" {
 				return failed(abi.SendDenied, "the "+auth.Header+" header must be the scheme and placeholder of secret_get")
@@ -211,11 +214,20 @@ func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 	at := *c.host.base
 	if r.Link != "" {
 		link, err := url.Parse(r.Link)
-		if err != nil || len(r.Link) > abi.MaxLink || link.Fragment != "" || !fits(e.Template(), link.EscapedPath()) {
+		if err != nil || len(r.Link) > abi.MaxLink || link.Fragment != "" || !fits(e, link.EscapedPath()) {
 			return "", fmt.Errorf("the link does not fit %s", e.Endpoint)
 		}
 		if abi.CheckQuery(link.RawQuery) != nil || len(link.RawQuery) > abi.MaxQuery {
 			return "", fmt.Errorf("the query of the link for %s is too long, or has a control character", e.Endpoint)
+		}
+		names, err := url.ParseQuery(link.RawQuery)
+		if err != nil {
+			return "", fmt.Errorf("the query of the link for %s is not escaped properly", e.Endpoint)
+		}
+		for name := range names {
+			if !c.mayQuery(e, name) {
+				return "", fmt.Errorf("the link for %s may not have the query parameter %q", e.Endpoint, name)
+			}
 		}
 		return at.Scheme + "://" + at.Host + link.EscapedPath() + "?" + link.RawQuery, nil
 	}
@@ -224,7 +236,7 @@ func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 	for segment := range strings.SplitSeq(e.Template(), "/") {
 		if name, blank := abi.Blank(segment); blank {
 			blanks++
-			if err := abi.CheckBlank(r.Path[name]); err != nil {
+			if err := abi.CheckBlank(r.Path[name], e.Divides(name)); err != nil {
 				return "", fmt.Errorf("path parameter %s of %s: %w", name, e.Endpoint, err)
 			}
 			segment = url.PathEscape(r.Path[name])
@@ -236,7 +248,7 @@ func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 	}
 	var query []string
 	for _, q := range r.Query {
-		if e.Query != nil && !slices.Contains(e.Query, q[0]) || abi.CheckQuery(q[0]) != nil || q[0] == "" {
+		if !c.mayQuery(e, q[0]) || abi.CheckQuery(q[0]) != nil || q[0] == "" {
 			return "", fmt.Errorf("%s may not have the query parameter %q", e.Endpoint, q[0])
 		}
 		if err := abi.CheckQuery(q[1]); err != nil {
@@ -253,15 +265,28 @@ func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 	return target, nil
 }
 
-// fits reports whether an escaped path matches a template. A segment must not be a path step, however often a server decodes it.
-func fits(template, path string) bool {
-	want, have := strings.Split(template, "/"), strings.Split(path, "/")
+// mayQuery reports whether a request to an endpoint may have a query parameter. A module of minor version 0 declares none.
+func (c *call) mayQuery(e abi.Endpoint, name string) bool {
+	return slices.Contains(e.Query, name) || c.host.manifest.Minor == 0 && e.Query == nil && !abi.OverridesMethod(name)
+}
+
+// mayHeader reports whether a read of an endpoint may have a header with a value.
+func mayHeader(e abi.Endpoint, name, value string) bool {
+	h, declared := e.Header(name)
+	return slices.Contains(h.Values, value) || name == "Accept" && value == "application/json" ||
+		declared && name == "If-Match" && len(h.Values) == 0 && abi.EntityTag(value)
+}
+
+// fits reports whether an escaped path matches an endpoint. A segment must not be a path step, however often a server decodes it.
+func fits(e abi.Endpoint, path string) bool {
+	want, have := strings.Split(e.Template(), "/"), strings.Split(path, "/")
 	return slices.EqualFunc(want, have, func(w, h string) bool {
-		if _, blank := abi.Blank(w); !blank {
+		name, blank := abi.Blank(w)
+		if !blank {
 			return w == h
 		}
 		plain, err := url.PathUnescape(h)
-		return err == nil && abi.CheckBlank(plain) == nil
+		return err == nil && abi.CheckBlank(plain, e.Divides(name)) == nil
 	})
 }
 

@@ -24,9 +24,12 @@ type Service struct {
 	Name      string          // for messages
 	RequestID string          // response header with the request id, in lower case; only the service's own responses have it
 	PageParam links.PageParam // query parameter for the page size of a list
-	Changed   string          // member of an object with the time of its last change, in RFC 3339
-	Objects   []ObjectKind    // kinds of objects that paths name
-	Errors    Errors
+	// LinkParams are the query parameters that the service's next links have besides those of the first page, separated
+	// by spaces. A host refuses a link with any other.
+	LinkParams string
+	Changed    string       // member of an object with the time of its last change, in RFC 3339
+	Objects    []ObjectKind // kinds of objects that paths name
+	Errors     Errors
 
 	// SameKind reports whether two ids are ids of the service, of objects of one kind. A destructive operation that
 	// reads an object by id refuses a response with another id of the same kind. Nil means that no ids are.
@@ -74,7 +77,7 @@ func (cn *Connector) Find(name string) *Operation {
 func (cn *Connector) Manifest() []byte {
 	var ops []string
 	for op := range cn.Each {
-		ops = append(ops, op.manifest(cn.Service.Name))
+		ops = append(ops, op.manifest(&cn.Service))
 	}
 	var m jsonval.Writer
 	m.Str("abi", abi.Version).Int("minor", abi.Minor).Strs("requires", requires)

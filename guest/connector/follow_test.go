@@ -15,7 +15,7 @@ var entries = List{Endpoint: "GET /entries", MaxPage: 100, Query: []Param{{"topi
 
 // journal is a connector with one list, which is also a source.
 var journal = &Connector{
-	Service: Service{Name: "Journal", PageParam: "size"},
+	Service: Service{Name: "Journal", PageParam: "size", LinkParams: "from"},
 	Operations: [][]Operation{{{
 		Name: "list_entries", Class: abi.Read, Surfaces: []abi.Surface{abi.Ingest}, Inputs: []Input{{"topic", false, `{"type":"string"}`}},
 		Endpoints: []*abi.Endpoint{{Endpoint: "GET /entries"}}, List: &entries, Source: entries.Follow,

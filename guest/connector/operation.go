@@ -7,6 +7,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector/encode"
 	"github.com/mach5/okta-connector/guest/connector/texts"
+	"github.com/mach5/okta-connector/guest/connector/wiring"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
@@ -58,17 +59,17 @@ type Column = struct {
 	Description string
 }
 
-func (op *Operation) manifest(serviceName string) string {
+func (op *Operation) manifest(service *Service) string {
 	var w jsonval.Writer
 	w.Str("name", op.Name).Str("summary", op.Summary).Str("class", string(op.Class))
 	if len(op.Rules) > 0 {
 		w.Raw("class_rules", texts.JSONArray(op.Rules, encode.ClassRule))
 	}
 	w.Raw("surfaces", texts.JSONArray(op.Surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
-	w.Str("idempotency", string(op.Idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.Example)
+	w.Str("idempotency", string(op.Idempotency)).Raw("input_schema", encode.Schema(op.Inputs, op.Require)).RawIf("example", op.Example)
 	if op.On(abi.SQL) {
 		columns := append(op.Columns[:len(op.Columns):len(op.Columns)],
-			Column{"record", abi.JSON, "", "the whole record as " + serviceName + " gave it"})
+			Column{"record", abi.JSON, "", "the whole record as " + service.Name + " gave it"})
 		w.Raw("columns", texts.JSONArray(columns, func(c Column) string {
 			var w jsonval.Writer
 			paths := strings.Split(c.Path, "|")
@@ -84,7 +85,7 @@ func (op *Operation) manifest(serviceName string) string {
 		w.BoolIf("single", op.pager() == nil)
 	}
 	w.StrIf("key", op.Key)
-	w.Raw("endpoints", texts.JSONArray(op.Endpoints, encode.Endpoint))
+	w.Raw("endpoints", texts.JSONArray(wiring.Declared(op.Endpoints, op.sends(service)), encode.Endpoint))
 	if op.Rejects != "" {
 		w.Strs("rejections", strings.Fields(op.Rejects))
 	}
@@ -130,28 +131,24 @@ func WithBodyClass(class abi.Class, e *abi.Endpoint, rules ...abi.ClassRule) *ab
 	return &withRules
 }
 
-// schema returns the JSON Schema of the operation's input.
-func (op *Operation) schema() string {
-	var w, properties jsonval.Writer
-	var required []string
-	for _, in := range op.Inputs {
-		properties.Raw(in.Name, in.Schema)
-		if in.Required {
-			required = append(required, in.Name)
+// sends returns the query parameters of the operation's Get or List, and those of the list's next pages. The endpoint's
+// Query need not repeat them.
+func (op *Operation) sends(service *Service) wiring.Sends {
+	l := op.List
+	if l == nil {
+		if op.Get == nil {
+			return wiring.Sends{}
 		}
+		return wiring.Sends{Endpoint: op.Get.Endpoint, Names: wiring.Names(op.Get.Query)}
 	}
-	w.Str("$schema", "https://json-schema.org/draft/2020-12/schema").Str("type", "object").Bool("additionalProperties", false)
-	if required != nil {
-		w.Strs("required", required)
+	s := wiring.Sends{Endpoint: l.Endpoint, Names: append(wiring.Names(l.Query), l.NextParam, l.Offset, l.PageNumber)}
+	if s.Names = append(s.Names, wiring.Names(l.Keep)...); l.NextParam+l.Offset+l.PageNumber == "" {
+		s.Names = append(s.Names, strings.Fields(service.LinkParams)...)
 	}
-	w.Raw("properties", properties.String())
-	if op.Require != "" {
-		v, _ := jsonval.Parse("{" + op.Require + "}")
-		for k, m := range v.Members() {
-			w.Raw(k, m.Raw())
-		}
+	if l.MaxPage > 0 || l.OptionalLimit {
+		s.Names = append(s.Names, string(service.PageParam))
 	}
-	return w.String()
+	return s
 }
 
 // On reports whether the operation is on a surface.

@@ -65,7 +65,7 @@ func number(name string) func(map[string]string) int {
 // library returns a connector with one list.
 func library(l List) *Connector {
 	l.Endpoint, l.Query, l.Records = "GET /books", []Param{{"genre", "genre"}}, "books"
-	return &Connector{Service: Service{Name: "Library", PageParam: "size"}, Operations: [][]Operation{{{
+	return &Connector{Service: Service{Name: "Library", PageParam: "size", LinkParams: "from"}, Operations: [][]Operation{{{
 		Name: "list_books", Class: abi.Read, Surfaces: []abi.Surface{abi.Axon, abi.Ingest, abi.SQL}, Key: "isbn",
 		Inputs:    []Input{{"genre", false, `{"type":"string"}`}, {"page_size", false, `{"type":"integer"}`}, LimitInput, CursorInput},
 		Endpoints: []*abi.Endpoint{{Endpoint: "GET /books"}}, List: &l, Source: l.Follow,

@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -20,30 +19,21 @@ const (
 	unsendableWiring abi.SendCode = "wiring"     // the operation's code and its Endpoints do not agree
 )
 
-var errLongQuery = errors.New("the query is longer than servers accept")
-
 // Unsendable says why a request cannot be sent. The host refuses a value of its path or query (abi/README.md,
 // "http_send"), or a next link is of another endpoint. It returns nil if it can be sent.
 func (c *Call) Unsendable(req hostcall.Request) *abi.SendError {
-	if mistake := wiring.Mistake(c.Operation.Endpoints, req); mistake != "" {
+	endpoint, mistake := wiring.Mistake(c.Operation.Endpoints, c.Operation.sends(c.Service), req)
+	if mistake != "" {
 		return &abi.SendError{Code: unsendableWiring, Message: "a mistake in the connector: in " + c.Operation.Name + ", " + mistake}
 	}
-	for _, p := range req.Path {
-		if err := abi.CheckBlank(p.Value); err != nil {
-			return c.blame(p.Name, p.Value, err)
-		}
+	if name, value, err := wiring.Refused(endpoint, req); err != nil {
+		return c.blame(name, value, err)
 	}
-	size := 0
-	for _, q := range req.Query {
-		if err := abi.CheckQuery(q.Value); err != nil {
-			return c.blame(q.Name, q.Value, err)
-		}
-		if size += len(q.Name) + len(texts.EscapeQuery(q.Value)) + 2; size > abi.MaxQuery {
-			return c.blame(q.Name, q.Value, errLongQuery)
-		}
-	}
-	if req.Link != "" && !links.LinkFits(req.Endpoint, req.Link) {
+	if req.Link != "" && !links.LinkFits(req.Endpoint, req.Link, endpoint.Delimiters...) {
 		return &abi.SendError{Code: unsendableAnswer, Message: "the next page's link does not lead to " + req.Endpoint + ": " + texts.Shorten(req.Link)}
+	}
+	if name := wiring.Undeclared(endpoint, links.QueryNames(req.Link)); name != "" {
+		return &abi.SendError{Code: unsendableAnswer, Message: "the next page's link has the query parameter " + jsonval.Quote(texts.Shorten(name)) + ", which " + req.Endpoint + " does not declare (its Query, or Service.LinkParams): use a newer version of the connector"}
 	}
 	return nil
 }

@@ -15,9 +15,9 @@ var (
 	readApps   = []string{"okta.apps.read"}
 	manageApps = []string{"okta.apps.manage"}
 
-	getApps        = abi.Endpoint{Endpoint: "GET /api/v1/apps", Bucket: "/api/v1/apps", Scopes: readApps, Sensitive: applicationSecrets}
-	getApp         = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}", Bucket: "/api/v1/apps/{id}", Scopes: readApps, Sensitive: applicationSecrets}
-	getAppUsers    = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: readApps}
+	getApps        = abi.Endpoint{Endpoint: "GET /api/v1/apps", Bucket: "/api/v1/apps", Scopes: readApps, Sensitive: applicationSecrets, Query: []string{"q", "after", "limit", "filter", "expand", "includeNonDeleted", "useOptimization"}}
+	getApp         = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}", Bucket: "/api/v1/apps/{id}", Scopes: readApps, Sensitive: applicationSecrets, Query: []string{"expand"}}
+	getAppUsers    = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: readApps, Query: []string{"after", "limit", "q", "expand"}}
 	getAppUser     = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: readApps}
 	postAppUsers   = abi.Endpoint{Endpoint: "POST /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: manageApps}
 	postAppUser    = abi.Endpoint{Endpoint: "POST /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: manageApps}

@@ -5,7 +5,7 @@ import (
 	"github.com/mach5/okta-connector/guest/connector"
 )
 
-var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}, Sensitive: authenticatorSecrets}
+var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}, Sensitive: authenticatorSecrets, Query: pageParams}
 
 // authenticatorSecrets are the members that are removed from an authenticator's record: secrets shared with Duo or with a
 // RADIUS server.

@@ -6,9 +6,9 @@ import (
 )
 
 var (
-	getAuthorizationServers = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}}
-	getScopes               = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/scopes", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}}
-	getClaims               = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/claims", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}}
+	getAuthorizationServers = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}, Query: []string{"q", "limit", "after"}}
+	getScopes               = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/scopes", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}, Query: []string{"q", "filter", "after", "limit"}}
+	getClaims               = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/claims", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}, Query: pageParams}
 )
 
 var (

@@ -6,8 +6,8 @@ import (
 )
 
 var (
-	getClients       = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.clients.read"}, Sensitive: clientSecrets}
-	getServerClients = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/clients", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}, Sensitive: clientSecrets}
+	getClients       = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.clients.read"}, Sensitive: clientSecrets, Query: []string{"q", "after", "limit"}}
+	getServerClients = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/clients", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}, Sensitive: clientSecrets, Query: pageParams}
 )
 
 var clientOperations = []connector.Operation{

@@ -14,10 +14,10 @@ var (
 	readDevices   = []string{"okta.devices.read"}
 	manageDevices = []string{"okta.devices.manage"}
 
-	getDevices     = abi.Endpoint{Endpoint: "GET /api/v1/devices", Bucket: "/api/v1/devices", Scopes: readDevices}
+	getDevices     = abi.Endpoint{Endpoint: "GET /api/v1/devices", Bucket: "/api/v1/devices", Scopes: readDevices, Query: []string{"after", "limit", "search", "expand"}}
 	getDevice      = abi.Endpoint{Endpoint: "GET /api/v1/devices/{deviceId}", Bucket: "/api/v1/devices", Scopes: readDevices}
 	deleteDevice   = abi.Endpoint{Endpoint: "DELETE /api/v1/devices/{deviceId}", Bucket: "/api/v1/devices", Scopes: manageDevices}
-	getUserDevices = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/devices", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
+	getUserDevices = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/devices", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}, Query: pageParams}
 )
 
 var deviceInput = connector.IDInput("device", "the device's id")

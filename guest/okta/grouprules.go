@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-var getGroupRules = abi.Endpoint{Endpoint: "GET /api/v1/groups/rules", Bucket: "/api/v1/groups", Scopes: readGroups}
+var getGroupRules = abi.Endpoint{Endpoint: "GET /api/v1/groups/rules", Bucket: "/api/v1/groups", Scopes: readGroups, Query: []string{"limit", "after", "search", "expand"}}
 
 // maxRulePages is how many pages of 200 group rules are read at most.
 const maxRulePages = 10

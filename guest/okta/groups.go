@@ -20,12 +20,12 @@ var (
 	readGroups   = []string{"okta.groups.read"}
 	manageGroups = []string{"okta.groups.manage"}
 
-	getGroups         = abi.Endpoint{Endpoint: "GET /api/v1/groups", Bucket: "/api/v1/groups", Scopes: readGroups}
+	getGroups         = abi.Endpoint{Endpoint: "GET /api/v1/groups", Bucket: "/api/v1/groups", Scopes: readGroups, Query: []string{"search", "filter", "q", "after", "limit", "expand", "sortBy", "sortOrder"}}
 	postGroups        = abi.Endpoint{Endpoint: "POST /api/v1/groups", Bucket: "/api/v1/groups", Scopes: manageGroups}
 	getGroup          = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: readGroups}
 	putGroup          = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
 	deleteGroup       = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
-	getUserGroups     = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}/groups", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
+	getUserGroups     = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}/groups", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}, Query: pageParams}
 	putGroupMember    = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 	deleteGroupMember = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 )
@@ -419,40 +419,50 @@ func checkOktaMastered(g jsonval.Value, what string) *connector.Result {
 }
 
 // checkAdminGroup refuses a change of membership in a group with administrator roles unless the input confirms it,
-// since every member has these roles. If the token may not read roles, the change is sent. Okta lets only super
-// administrators change such groups, and they may read roles (RATIONALE.md). A host with guards does this instead.
+// since every member has these roles. If the token may not read the roles, it refuses the change as well (RATIONALE.md). A
+// host with guards does this instead.
 func checkAdminGroup(c *connector.Call, id, name, what string) *connector.Result {
 	if c.Guards() || c.Input.Get("admin_group").True() {
 		return nil
 	}
-	p := groupPrincipal(id)
-	resp := c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()})
-	held, failed := heldIn(c, resp)
-	switch {
-	case failed != nil:
-		return failed
-	case held == nil && (resp.Status == 401 || resp.Status == 403):
-		return refuseAdminGroup(id, name, what, unreadableRoles)
-	case held == nil:
+	held, failed := rolesHeld(c, id)
+	if failed != nil {
+		return unreadableRoles(failed, id, name, what)
+	}
+	if held == nil {
 		return nil
 	}
 	return refuseAdminGroup(id, name, what, "gives its members administrator roles ("+strings.Join(held, ", ")+")")
 }
 
-// unreadableRoles says why a group counts as one with administrator roles.
-const unreadableRoles = "may give its members administrator roles, which the token may not read (another token may)"
+// unreadableRoles extends the failure to read a group's roles. A token may be allowed to change a group whose roles it may
+// not read, so such a group counts as one with roles.
+func unreadableRoles(failed *connector.Result, id, name, what string) *connector.Result {
+	if mayNotRead(failed) {
+		failed.Err.Message = refuseAdminGroup(id, name, what, "may give its members administrator roles, which the token may not read").Err.Message +
+			", or use a token that may read roles. " + failed.Err.Message
+	}
+	return failed
+}
+
+// mayNotRead reports whether a read failed for the token's permissions or the org's features.
+func mayNotRead(failed *connector.Result) bool {
+	return failed != nil && (failed.Err.Code == "forbidden" || failed.Err.Code == "feature")
+}
 
 // byGuard returns the result for a write that a guard kept back. resp is the response to the guard's read of a group's
 // roles. name is the group's, or empty.
 func byGuard(c *connector.Call, resp hostcall.Response, write hostcall.Request, name, what string) connector.Result {
 	resp.Err = nil
+	id := resp.Guard.Get("groupId").Str()
 	held, failed := heldIn(c, resp)
-	if failed == nil {
-		why := "gives its members administrator roles (" + strings.Join(held, ", ") + ")"
-		if held == nil {
-			why = unreadableRoles
-		}
-		failed = refuseAdminGroup(resp.Guard.Get("groupId").Str(), name, what, why)
+	switch {
+	case failed != nil:
+		failed = unreadableRoles(failed, id, name, what)
+	case held == nil:
+		failed = refuseAdminGroup(id, name, what, "may give its members administrator roles, which cannot be read")
+	default:
+		failed = refuseAdminGroup(id, name, what, "gives its members administrator roles ("+strings.Join(held, ", ")+")")
 	}
 	return *failed.Withholding(write.Endpoint, write.Path)
 }
@@ -465,8 +475,7 @@ func refuseAdminGroup(id, name, what, why string) *connector.Result {
 	return &r
 }
 
-// rolesHeld returns the administrator roles of a group, as labels for messages. It returns none if the token may not
-// read roles.
+// rolesHeld returns the administrator roles of a group, as labels for messages. It returns none for an unknown path.
 func rolesHeld(c *connector.Call, group string) (held []string, failed *connector.Result) {
 	p := groupPrincipal(group)
 	return heldIn(c, c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()}))
@@ -476,7 +485,7 @@ func rolesHeld(c *connector.Call, group string) (held []string, failed *connecto
 func heldIn(c *connector.Call, resp hostcall.Response) (held []string, failed *connector.Result) {
 	roles, failed := assignmentsIn(c, groupPrincipal(""), resp)
 	if failed != nil {
-		if code := failed.Err.Code; code == "forbidden" || code == "feature" || failed.Outcome == abi.Rejected && failed.Err.Upstream != nil && failed.Err.Upstream.Status == 404 {
+		if failed.Outcome == abi.Rejected && failed.Err.Upstream != nil && failed.Err.Upstream.Status == 404 {
 			return nil, nil
 		}
 		return nil, failed
@@ -506,6 +515,9 @@ func checkOwnRoles(c *connector.Call, group, user, doing string) *connector.Resu
 		}
 	}
 	held, failed := rolesHeld(c, group)
+	if mayNotRead(failed) {
+		return nil
+	}
 	if failed != nil || held == nil {
 		return failed
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-var getLogs = abi.Endpoint{Endpoint: "GET /api/v1/logs", Bucket: "/api/v1/logs", Scopes: []string{"okta.logs.read"}}
+var getLogs = abi.Endpoint{Endpoint: "GET /api/v1/logs", Bucket: "/api/v1/logs", Scopes: []string{"okta.logs.read"}, Query: []string{"since", "until", "after", "filter", "q", "limit", "sortOrder"}}
 
 var logOperations = []connector.Operation{
 	{

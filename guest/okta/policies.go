@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	getPolicies      = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
-	getPolicy        = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
+	getPolicies      = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"type", "status", "q", "expand", "sortBy", "limit", "resourceId", "after"}}
+	getPolicy        = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"expand"}}
 	putPolicy        = abi.Endpoint{Endpoint: "PUT /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
 	activatePolicy   = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
 	deactivatePolicy = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	getPolicyRules   = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
+	getPolicyRules   = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"limit", "after"}}
 )
 
 var policyInput = connector.Input{"policy", true, connector.IDSchema("64", "the policy's id")}

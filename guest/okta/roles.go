@@ -13,18 +13,18 @@ import (
 )
 
 var (
-	getCustomRoles = abi.Endpoint{Endpoint: "GET /api/v1/iam/roles", Bucket: "/api/v1/iam", Scopes: []string{"okta.roles.read"}}
+	getCustomRoles = abi.Endpoint{Endpoint: "GET /api/v1/iam/roles", Bucket: "/api/v1/iam", Scopes: []string{"okta.roles.read"}, Query: pageParams}
 	getCustomRole  = abi.Endpoint{Endpoint: "GET /api/v1/iam/roles/{roleIdOrLabel}", Bucket: "/api/v1/iam", Scopes: []string{"okta.roles.read"}}
 
-	getUserRoles     = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/roles", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.read"}}
+	getUserRoles     = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/roles", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.read"}, Query: []string{"expand", "after", "limit"}}
 	postUserRoles    = abi.Endpoint{Endpoint: "POST /api/v1/users/{userId}/roles", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.manage"}, Query: []string{"disableNotifications"}}
 	getUserRole      = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/roles/{roleAssignmentId}", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.read"}}
 	deleteUserRole   = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/roles/{roleAssignmentId}", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.manage"}}
-	getGroupRoles    = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/roles", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.read"}}
+	getGroupRoles    = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/roles", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.read"}, Query: []string{"expand", "after", "limit"}}
 	postGroupRoles   = abi.Endpoint{Endpoint: "POST /api/v1/groups/{groupId}/roles", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.manage"}, Query: []string{"disableNotifications"}}
 	getGroupRole     = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/roles/{roleAssignmentId}", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.read"}}
 	deleteGroupRole  = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/roles/{roleAssignmentId}", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.manage"}}
-	getClientRoles   = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients/{clientId}/roles", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.read"}}
+	getClientRoles   = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients/{clientId}/roles", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.read"}, Query: []string{"expand", "after", "limit"}}
 	postClientRoles  = abi.Endpoint{Endpoint: "POST /oauth2/v1/clients/{clientId}/roles", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.manage"}, Query: []string{"disableNotifications"}}
 	getClientRole    = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.read"}}
 	deleteClientRole = abi.Endpoint{Endpoint: "DELETE /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.manage"}}

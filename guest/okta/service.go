@@ -12,6 +12,13 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
+var (
+	// pageParams are the query parameters of a list's pages, and of the links to them.
+	pageParams = []string{"after", "limit"}
+	// ifMatch is the header that keeps a write from undoing a concurrent change.
+	ifMatch = []abi.RequestHeader{{Name: "If-Match"}}
+)
+
 // okta is what the connector SDK must know about Okta.
 var okta = connector.Service{
 	Name:      "Okta",

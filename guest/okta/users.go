@@ -13,11 +13,11 @@ import (
 var manageUsers = []string{"okta.users.manage"}
 
 var (
-	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id:.+}", Scopes: []string{"okta.users.read"}}
-	getUsers       = abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
+	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id:.+}", Scopes: []string{"okta.users.read"}, Query: []string{"expand"}}
+	getUsers       = abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}, Query: []string{"search", "filter", "q", "after", "limit", "sortBy", "sortOrder"}}
 	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: manageUsers, Query: []string{"activate", "nextLogin", "provider"}}
-	updateUserPart = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
-	replaceUser    = abi.Endpoint{Endpoint: "PUT /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
+	updateUserPart = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers, Headers: ifMatch}
+	replaceUser    = abi.Endpoint{Endpoint: "PUT /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers, Headers: ifMatch}
 	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers, Query: []string{"sendEmail"}}
 )
 
@@ -316,7 +316,7 @@ func userObject(c *connector.Call, user string) (connector.Object, *connector.Re
 // pathOf returns the path parameter for a user: the id or login itself. For a login that cannot be in a path it returns
 // the user's id, as Okta requires (https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/).
 func pathOf(c *connector.Call, user string) (string, *connector.Result) {
-	if !strings.ContainsAny(user, `/\`) && abi.CheckBlank(user) == nil {
+	if abi.CheckBlank(user, false) == nil {
 		return user, nil
 	}
 	for _, query := range [...]string{"search", "filter"} { // search finds DEPROVISIONED users too, but may lag behind

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	getZones       = abi.Endpoint{Endpoint: "GET /api/v1/zones", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
+	getZones       = abi.Endpoint{Endpoint: "GET /api/v1/zones", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}, Query: []string{"after", "limit", "filter"}}
 	getZone        = abi.Endpoint{Endpoint: "GET /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
 	activateZone   = abi.Endpoint{Endpoint: "POST /api/v1/zones/{zoneId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 	deactivateZone = abi.Endpoint{Endpoint: "POST /api/v1/zones/{zoneId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}

@@ -22,11 +22,12 @@ func notes() *connector.Connector {
 			{Name: "rate_limit_headers", Value: `{"limit":"RateLimit-Limit","remaining":"RateLimit-Remaining","reset":"RateLimit-Reset"}`},
 		},
 		Service: connector.Service{
-			Name:      "Notes",
-			RequestID: "notes-request-id",
-			PageParam: "per_page",
-			Changed:   "updated_at",
-			OwnShape:  func(v jsonval.Value) bool { return v.Get("id").Exists() && v.Get("updated_at").Exists() },
+			Name:       "Notes",
+			RequestID:  "notes-request-id",
+			PageParam:  "per_page",
+			LinkParams: "from",
+			Changed:    "updated_at",
+			OwnShape:   func(v jsonval.Value) bool { return v.Get("id").Exists() && v.Get("updated_at").Exists() },
 		},
 		Operations: [][]connector.Operation{noteOperations},
 	}

@@ -38,8 +38,8 @@ type Service struct {
 	ResponseHeaders []string // additional response headers for the guest (see abi.ResponseHeaders), in lower case
 	// ContentTypeParameters are the parameters that may follow application/json in a request's Content-Type.
 	ContentTypeParameters []string
-	// AnyQuery allows any query in requests other than GET, for modules of minor version 0.
-	AnyQuery bool
+	// Minor0 says that the module is of minor version 0, which declares neither the query of a GET nor If-Match.
+	Minor0 bool
 }
 
 // ServiceOf returns the service as a manifest describes it. auth is the selected auth method.
@@ -52,7 +52,7 @@ func ServiceOf(m *abi.Manifest, auth abi.Auth) Service {
 		RequestIDHeader:       m.RequestIDHeader,
 		ResponseHeaders:       m.ResponseHeaders,
 		ContentTypeParameters: m.ContentTypeParameters,
-		AnyQuery:              m.Minor == 0,
+		Minor0:                m.Minor == 0,
 	}
 }
 

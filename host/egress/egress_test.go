@@ -60,7 +60,10 @@ func client(t *testing.T, base string, change func(*Config)) (*Client, *clock) {
 	return c, clk
 }
 
-func endpoint(s string) abi.Endpoint { return abi.Endpoint{Endpoint: s, Bucket: "b"} }
+// endpoint returns an endpoint that declares the query parameters of these tests.
+func endpoint(s string) abi.Endpoint {
+	return abi.Endpoint{Endpoint: s, Bucket: "b", Query: []string{"a", "after", "b", "flag", "id", "limit", "q", "r"}}
+}
 
 func get(c *Client) (*Response, *abi.SendError) {
 	return c.Send(context.Background(), Call{Endpoint: endpoint("GET /x"), Authorization: "SSWS secret"})
@@ -118,7 +121,10 @@ func FuzzBlank(f *testing.F) {
 	}
 	t1 := parseTemplate("/api/v1/users/{id}/roles")
 	f.Fuzz(func(t *testing.T, value string) {
-		path, err := t1.fill(map[string]string{"id": value})
+		path, err := t1.fill(map[string]string{"id": value}, &abi.Endpoint{Delimiters: []string{"id"}})
+		if strict, refused := t1.fill(map[string]string{"id": value}, &abi.Endpoint{}); refused == nil && (err != nil || strict != path || strings.ContainsAny(value, "/?#;\\")) {
+			t.Fatalf("%q is %q, and %q %v with delimiters", value, strict, path, err)
+		}
 		if err != nil {
 			return
 		}
@@ -143,7 +149,11 @@ func FuzzLink(f *testing.F) {
 	}
 	t1 := parseTemplate("/api/v1/users")
 	f.Fuzz(func(t *testing.T, s string) {
-		path, raw, err := t1.link(s)
+		path, pairs, err := t1.link(s, &abi.Endpoint{})
+		if err != nil {
+			return
+		}
+		raw, err := query(pairs)
 		if err != nil {
 			return
 		}

@@ -34,19 +34,22 @@ func (c *Client) build(call Call) (*request, error) {
 	}
 	req := &request{method: call.Endpoint.Method(), memory: call.Memory}
 	var path, rawQuery string
+	names := r.Query
 	switch {
 	case r.Link == "":
-		if path, err = t.fill(r.Path); err == nil {
-			if err = c.queryNames(call.Endpoint, r.Query); err == nil {
-				rawQuery, err = query(r.Query)
-			}
-		}
+		path, err = t.fill(r.Path, &call.Endpoint)
 	case req.method != http.MethodGet:
 		err = errors.New("a link is allowed only for a GET")
 	case len(r.Path) > 0 || len(r.Query) > 0:
 		err = errors.New("a link excludes path and query")
 	default:
-		path, rawQuery, err = t.link(r.Link)
+		path, names, err = t.link(r.Link, &call.Endpoint)
+	}
+	if err == nil {
+		rawQuery, err = query(names)
+	}
+	if err == nil {
+		err = c.queryNames(&call.Endpoint, names)
 	}
 	if err != nil {
 		return nil, err
@@ -54,7 +57,7 @@ func (c *Client) build(call Call) (*request, error) {
 	if req.url, err = c.join(path, rawQuery); err != nil {
 		return nil, err
 	}
-	if req.header, err = c.headers(r.Headers); err != nil {
+	if req.header, err = c.headers(&call.Endpoint, r.Headers); err != nil {
 		return nil, err
 	}
 	req.header["User-Agent"] = []string{c.config.UserAgent}
@@ -74,15 +77,15 @@ func (c *Client) build(call Call) (*request, error) {
 	return req, nil
 }
 
-// queryNames checks that the endpoint declares the names of a query. A GET whose endpoint declares none may have any.
-func (c *Client) queryNames(e abi.Endpoint, query [][2]string) error {
-	if e.Query == nil && (e.Method() == http.MethodGet || c.config.Service.AnyQuery) {
-		return nil
-	}
+// queryNames checks that the endpoint declares the names of a query. A GET of a module of minor version 0 may have any
+// name that does not override the method.
+func (c *Client) queryNames(e *abi.Endpoint, query [][2]string) error {
+	any := c.config.Service.Minor0 && e.Query == nil && e.Method() == http.MethodGet
 	for _, q := range query {
-		if !slices.Contains(e.Query, q[0]) {
-			return fmt.Errorf("%s does not declare the query parameter %q", e.Endpoint, printable(q[0]))
+		if any && !abi.OverridesMethod(q[0]) || slices.Contains(e.Query, q[0]) {
+			continue
 		}
+		return fmt.Errorf("%s does not declare the query parameter %q", e.Endpoint, printable(q[0]))
 	}
 	return nil
 }
@@ -116,7 +119,7 @@ func (c *Client) template(e abi.Endpoint) (template, error) {
 const maxHeader = 4 << 10 // size of a header's value, in bytes
 
 // headers checks the headers that a guest sets.
-func (c *Client) headers(given map[string]string) (http.Header, error) {
+func (c *Client) headers(e *abi.Endpoint, given map[string]string) (http.Header, error) {
 	h := make(http.Header, 8)
 	h["Accept"] = []string{"application/json"}
 	seen := make(map[string]bool, len(given))
@@ -140,10 +143,32 @@ func (c *Client) headers(given map[string]string) (http.Header, error) {
 			if !isJSON(value, c.config.Service.ContentTypeParameters) {
 				return nil, errors.New("header Content-Type must be application/json" + allowedParameters(c.config.Service.ContentTypeParameters))
 			}
+		default:
+			if err := c.declared(e, canonical, value); err != nil {
+				return nil, err
+			}
 		}
 		h[canonical] = []string{value}
 	}
 	return h, nil
+}
+
+// declared checks that the endpoint declares a header with a value. A write of a module of minor version 0 may have any
+// If-Match.
+func (c *Client) declared(e *abi.Endpoint, name, value string) error {
+	h, ok := e.Header(name)
+	if c.config.Service.Minor0 && e.Headers == nil && name == "If-Match" && e.Method() != http.MethodGet {
+		ok = true
+	}
+	switch {
+	case slices.Contains(h.Values, value), name == "Accept" && isJSON(value, nil):
+		return nil
+	case !ok:
+		return fmt.Errorf("%s does not declare the header %s", e.Endpoint, name)
+	case name == "If-Match" && len(h.Values) == 0 && abi.EntityTag(value):
+		return nil
+	}
+	return fmt.Errorf("%s does not declare the value %q of the header %s", e.Endpoint, printable(value), name)
 }
 
 // allowedParameters describes the parameters that a content type may have.

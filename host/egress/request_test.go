@@ -70,9 +70,17 @@ func check(t *testing.T, endpointName string, req abi.Request, want string) {
 func TestSend_OfBlanks_EscapesOrRefusesThem(t *testing.T) {
 	for value, want := range map[string]string{
 		"ada@example.com":                    "ada@example.com",
-		"a/b":                                "a%2Fb",
-		"a?b=c#d":                            "a%3Fb%3Dc%23d",
-		"a;b=c":                              "a%3Bb%3Dc",
+		"a/b":                                "!divide a URL",
+		"a%2Fb":                              "!divide a URL",
+		"a%252fb":                            "!divide a URL",
+		"a?b":                                "!divide a URL",
+		"a%3fb":                              "!divide a URL",
+		"a#d":                                "!divide a URL",
+		"a;b=c":                              "!divide a URL",
+		"a\uff0fb":                           "!divide a URL", // a wide slash, which some servers turn into one
+		"a%ef%bc%8fb":                        "!divide a URL",
+		"\uff0e\uff0e":                       "!path step",
+		" ":                                  "!{id}: it is empty",
 		"a+b c&d":                            "a%2Bb%20c%26d",
 		"100%":                               "100%25",
 		"%41":                                "%2541",
@@ -115,6 +123,43 @@ func TestSend_OfBlanks_EscapesOrRefusesThem(t *testing.T) {
 		t.Run(printable(value), func(t *testing.T) {
 			check(t, "GET /api/v1/users/{id}/roles", abi.Request{Path: map[string]string{"id": value}}, want)
 		})
+	}
+}
+
+func TestSend_OfDeclaredDelimiters_EscapesThem(t *testing.T) {
+	for value, want := range map[string]string{
+		"a/b":        "a%2Fb",
+		"a?b=c#d":    "a%3Fb%3Dc%23d",
+		"a;b=c":      "a%3Bb%3Dc",
+		"a%2fb":      "a%252fb",
+		"a\uff0fb":   "a%EF%BC%8Fb",
+		"a/../b":     "!path step",
+		"a%2f..%2fb": "!path step",
+		"a/..;/b":    "!path step",
+		`a\b`:        "!path step",
+		"a/\x00":     "!control",
+	} {
+		server := record(t)
+		cl, _ := client(t, server.URL, nil)
+		e := endpoint("GET /files/{id}/{other}")
+		e.Delimiters = []string{"id"}
+		_, err := cl.Send(context.Background(), Call{Endpoint: e, Request: abi.Request{Path: map[string]string{"id": value, "other": "x"}}})
+		reason, bad := strings.CutPrefix(want, "!")
+		if bad && (err == nil || err.Code != abi.SendMalformed || !strings.Contains(err.Message, reason) || len(server.uris()) > 0) {
+			t.Errorf("%q: %+v, want malformed: %s", value, err, reason)
+		}
+		if !bad && (err != nil || server.uris()[0] != "/files/"+want+"/x") {
+			t.Errorf("%q: %+v, sent %q", value, err, server.uris())
+		}
+		// Another blank of the endpoint, and another operation's endpoint with the same path.
+		for _, path := range []map[string]string{{"id": "x", "other": "a/b"}, {"id": "a/b", "other": "x"}} {
+			if path["id"] != "x" {
+				e.Delimiters = nil
+			}
+			if _, err := cl.Send(context.Background(), Call{Endpoint: e, Request: abi.Request{Path: path}}); err == nil {
+				t.Errorf("%v was sent", path)
+			}
+		}
 	}
 }
 
@@ -175,7 +220,9 @@ func TestSend_OfLinks_StaysWithinTheEndpoint(t *testing.T) {
 		"of another port":        {users, abi.Request{Link: "http://evil.example:99/api/v1/users/00u1/groups"}, "/api/v1/users/00u1/groups"},
 		"relative":               {users, abi.Request{Link: "/api/v1/users/00u1/groups?after=1"}, "/api/v1/users/00u1/groups?after=1"},
 		"without scheme":         {users, abi.Request{Link: "//evil.example/api/v1/users/00u1/groups"}, "/api/v1/users/00u1/groups"},
-		"a blank is escaped":     {users, abi.Request{Link: "/api/v1/users/a;b%2Fc/groups"}, "/api/v1/users/a%3Bb%2Fc/groups"},
+		"a blank is escaped":     {users, abi.Request{Link: "/api/v1/users/a+b%20c/groups"}, "/api/v1/users/a%2Bb%20c/groups"},
+		"a slash in a blank":     {users, abi.Request{Link: "/api/v1/users/a%2Fc/groups"}, "!divide a URL"},
+		"a semicolon in a blank": {users, abi.Request{Link: "/api/v1/users/a;b/groups"}, "!divide a URL"},
 		"a query encoded again":  {users, abi.Request{Link: `/api/v1/users/1/groups?q="a b"&flag&&r=%26`}, "/api/v1/users/1/groups?q=%22a+b%22&flag=&r=%26"},
 		"a path step":            {users, abi.Request{Link: "/api/v1/users/../groups"}, "!path step"},
 		"an escaped path step":   {users, abi.Request{Link: "/api/v1/users/%2e%2e/groups"}, "!path step"},
@@ -212,8 +259,14 @@ func TestSend_OfHeaders_AllowsOnlyTheListed(t *testing.T) {
 		want    string // a header line that arrives, or "!" and a reason
 	}{
 		"the default":                 {nil, "Accept: application/json"},
-		"another Accept":              {map[string]string{"accept": "text/plain"}, "Accept: text/plain"},
+		"Accept of JSON":              {map[string]string{"accept": "application/json"}, "Accept: application/json"},
+		"a declared Accept":           {map[string]string{"accept": "text/csv"}, "Accept: text/csv"},
+		"another Accept":              {map[string]string{"accept": "text/plain"}, "!does not declare the value"},
 		"If-Match":                    {map[string]string{"If-Match": `W/"1"`}, `If-Match: W/"1"`},
+		"If-Match of anything":        {map[string]string{"If-Match": `*`}, "!does not declare the value"},
+		"If-Match of a list":          {map[string]string{"If-Match": `"1", "2"`}, "!does not declare the value"},
+		"a declared Prefer":           {map[string]string{"prefer": "return=minimal"}, "Prefer: return=minimal"},
+		"another Prefer":              {map[string]string{"Prefer": "respond-async"}, "!does not declare the value"},
 		"our agent":                   {nil, "User-Agent: mach5-connector"},
 		"a declared parameter":        {map[string]string{"Content-Type": "application/json; okta-response=omitCredentials,omitCredentialsLinks"}, "Content-Type: application/json; okta-response=omitCredentials,omitCredentialsLinks"},
 		"the guest's Authorization":   {map[string]string{"authorization": "SSWS guess"}, "Authorization: SSWS real"},
@@ -229,12 +282,14 @@ func TestSend_OfHeaders_AllowsOnlyTheListed(t *testing.T) {
 		"a tab":                       {map[string]string{"Prefer": "a\tb"}, "!not printable ASCII"},
 		"a value that is not ASCII":   {map[string]string{"Prefer": "é"}, "!not printable ASCII"},
 		"a value that is too long":    {map[string]string{"Prefer": strings.Repeat("x", maxHeader+1)}, "!more than 4096 bytes"},
-		"one header in two spellings": {map[string]string{"Prefer": "a", "prefer": "b"}, "!is set twice"},
+		"one header in two spellings": {map[string]string{"Prefer": "return=minimal", "prefer": "return=minimal"}, "!is set twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t)
 			cl, _ := client(t, server.URL, nil)
-			_, err := cl.Send(context.Background(), Call{Endpoint: endpoint("GET /x"), Request: abi.Request{Headers: c.headers}, Authorization: "SSWS real"})
+			e := endpoint("GET /x")
+			e.Headers = []abi.RequestHeader{{Name: "Accept", Values: []string{"text/csv"}}, {Name: "If-Match"}, {Name: "Prefer", Values: []string{"return=minimal"}}}
+			_, err := cl.Send(context.Background(), Call{Endpoint: e, Request: abi.Request{Headers: c.headers}, Authorization: "SSWS real"})
 			if reason, bad := strings.CutPrefix(c.want, "!"); bad {
 				if err == nil || err.Code != abi.SendMalformed || err.Sent || len(server.uris()) > 0 || !strings.Contains(err.Message, reason) {
 					t.Errorf("%+v, want malformed: %s", err, reason)

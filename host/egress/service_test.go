@@ -64,7 +64,7 @@ func TestSend_OfUndeclaredQueryNames_IsRefused(t *testing.T) {
 	declared := func(names ...string) func(abi.Endpoint) abi.Endpoint {
 		return func(e abi.Endpoint) abi.Endpoint { e.Query = names; return e }
 	}
-	none := func(e abi.Endpoint) abi.Endpoint { return e }
+	none := func(e abi.Endpoint) abi.Endpoint { e.Query = nil; return e }
 	for name, c := range map[string]struct {
 		endpoint string
 		declare  func(abi.Endpoint) abi.Endpoint
@@ -76,12 +76,15 @@ func TestSend_OfUndeclaredQueryNames_IsRefused(t *testing.T) {
 		"a write, other letters":               {"POST /x", declared("notify"), "Notify", false, false},
 		"a write that declares none":           {"PATCH /x", none, "_method", false, false},
 		"a DELETE that declares none":          {"DELETE /x", none, "a", false, false},
-		"a write of minor version 0":           {"POST /x", none, "notify", true, true},
-		"a GET that declares none":             {"GET /x", none, "filter", false, true},
+		"a write of minor version 0":           {"POST /x", none, "notify", true, false},
+		"a write of minor version 0, declared": {"POST /x", declared("notify"), "notify", true, true},
+		"a GET of minor version 0":             {"GET /x", none, "filter", true, true},
+		"a GET of minor version 0, a method":   {"GET /x", none, "_method", true, false},
+		"a GET that declares none":             {"GET /x", none, "filter", false, false},
 		"a GET, declared":                      {"GET /x", declared("filter"), "filter", false, true},
 		"a GET, another than the declared one": {"GET /x", declared("filter"), "expand", false, false},
 	} {
-		cl, got := another(t, func(s *Service) { s.AnyQuery = c.old }, nil)
+		cl, got := another(t, func(s *Service) { s.Minor0 = c.old }, nil)
 		_, sendErr := cl.Send(context.Background(), Call{Endpoint: c.declare(endpoint(c.endpoint)), Request: abi.Request{Query: [][2]string{{c.query, "1"}}}})
 		if c.ok && (sendErr != nil || got.URL.RawQuery != c.query+"=1") {
 			t.Errorf("%s: %+v, sent %v", name, sendErr, got.URL)
@@ -90,11 +93,14 @@ func TestSend_OfUndeclaredQueryNames_IsRefused(t *testing.T) {
 			t.Errorf("%s: %+v, sent %v", name, sendErr, got.URL)
 		}
 	}
-	// A link's query comes from the service and may have any names.
-	cl, _ := another(t, nil, nil)
-	_, sendErr := cl.Send(context.Background(), Call{Endpoint: declared("filter")(endpoint("GET /x")), Request: abi.Request{Link: "/x?after=1"}})
-	if sendErr != nil {
-		t.Errorf("a link: %+v", sendErr)
+	// The guest passes a link, so it may not come from the service.
+	cl, got := another(t, nil, nil)
+	for link, ok := range map[string]bool{"/x?after=1": true, "/x?after=1&_method=DELETE": false, "/x?%61fter=1": true, "/x?%5Fmethod=DELETE": false, "/x?_method": false} {
+		got.URL = nil
+		_, sendErr := cl.Send(context.Background(), Call{Endpoint: declared("after")(endpoint("GET /x")), Request: abi.Request{Link: link}})
+		if (sendErr == nil) != ok || (got.URL != nil) != ok {
+			t.Errorf("the link %s: %+v, sent %v", link, sendErr, got.URL)
+		}
 	}
 }
 
@@ -118,5 +124,27 @@ func TestSend_PATCH_HasABodyAndIsNotRepeated(t *testing.T) {
 	resp, sendErr := cl.Send(context.Background(), Call{Endpoint: endpoint("PATCH /x"), Request: abi.Request{Body: []byte(`{"a":1}`)}})
 	if sendErr != nil || resp.Status != http.StatusServiceUnavailable || requests != 1 || got.Method != "PATCH" || got.ContentLength != 7 {
 		t.Errorf("%+v after %d requests, %s with %d bytes", sendErr, requests, got.Method, got.ContentLength)
+	}
+}
+
+func TestSend_OfUndeclaredHeaders_IsRefused(t *testing.T) {
+	for _, c := range []struct {
+		endpoint, name, value string
+		old, ok               bool
+	}{
+		{"PUT /x", "If-Match", `"1"`, false, false},
+		{"PUT /x", "Prefer", "respond-async", false, false},
+		{"PUT /x", "Accept", "*/*", false, false},
+		{"PUT /x", "If-Match", `"1"`, true, true},
+		{"PUT /x", "If-Match", "abc-1", true, true},
+		{"PUT /x", "If-Match", "*", true, false},
+		{"GET /x", "If-Match", `"1"`, true, false},
+		{"PUT /x", "Prefer", "respond-async", true, false},
+	} {
+		cl, got := another(t, func(s *Service) { s.Minor0 = c.old }, nil)
+		_, sendErr := cl.Send(context.Background(), Call{Endpoint: endpoint(c.endpoint), Request: abi.Request{Headers: map[string]string{c.name: c.value}}})
+		if (sendErr == nil) != c.ok || (got.URL != nil) != c.ok {
+			t.Errorf("%+v: %+v, sent %v", c, sendErr, got.URL)
+		}
 	}
 }

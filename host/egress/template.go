@@ -35,8 +35,8 @@ func parseTemplate(path string) template {
 }
 
 // fill returns the escaped path with values in its blanks. It returns an error if a blank has no value, or a value no
-// blank.
-func (t template) fill(values map[string]string) (string, error) {
+// blank. e says which values may divide a URL; operations may declare that differently for the same path.
+func (t template) fill(values map[string]string, e *abi.Endpoint) (string, error) {
 	if len(values) != t.blanks {
 		for name := range values {
 			if !t.has(name) {
@@ -55,7 +55,7 @@ func (t template) fill(values map[string]string) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("blank {%s} is not filled", s.text)
 		}
-		if err := abi.CheckBlank(v); err != nil {
+		if err := abi.CheckBlank(v, e.Divides(s.text)); err != nil {
 			return "", fmt.Errorf("blank {%s}: %w", s.text, err)
 		}
 		b.WriteString(escapeSegment(v))
@@ -72,31 +72,31 @@ func (t template) has(name string) bool {
 	return false
 }
 
-// link parses a next link. Its path must fit the template, with one segment per blank. Its query is encoded again.
-// Its origin is ignored.
-func (t template) link(s string) (path, rawQuery string, err error) {
+// link parses a next link. Its path must fit the template, with one segment per blank. Its query is decoded. Its origin
+// is ignored.
+func (t template) link(s string, e *abi.Endpoint) (path string, query [][2]string, err error) {
 	if len(s) > abi.MaxLink {
-		return "", "", fmt.Errorf("the link has more than %d bytes", abi.MaxLink)
+		return "", nil, fmt.Errorf("the link has more than %d bytes", abi.MaxLink)
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return "", "", errors.New("the link is not a URL")
+		return "", nil, errors.New("the link is not a URL")
 	}
 	if u.User != nil || u.Opaque != "" || strings.Contains(s, "#") {
-		return "", "", errors.New("the link must have a path, and neither a user nor a fragment")
+		return "", nil, errors.New("the link must have a path, and neither a user nor a fragment")
 	}
 	if u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
-		return "", "", errors.New("the link is not an http or https URL")
+		return "", nil, errors.New("the link is not an http or https URL")
 	}
-	if path, err = t.refill(u.EscapedPath()); err != nil {
-		return "", "", err
+	if path, err = t.refill(u.EscapedPath(), e); err != nil {
+		return "", nil, err
 	}
-	rawQuery, err = requery(u.RawQuery)
-	return path, rawQuery, err
+	query, err = decoded(u.RawQuery)
+	return path, query, err
 }
 
 // refill extracts the blanks from an escaped path that fits the template, and fills the template with them.
-func (t template) refill(escaped string) (string, error) {
+func (t template) refill(escaped string, e *abi.Endpoint) (string, error) {
 	parts := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
 	if !strings.HasPrefix(escaped, "/") || len(parts) != len(t.segments) {
 		return "", errOtherPath
@@ -115,7 +115,7 @@ func (t template) refill(escaped string) (string, error) {
 		}
 		values[s.text] = v
 	}
-	path, err := t.fill(values)
+	path, err := t.fill(values, e)
 	if err != nil {
 		return "", fmt.Errorf("the link's path: %w", err)
 	}

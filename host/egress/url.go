@@ -70,9 +70,8 @@ func checkQuery(name, value string) error {
 	return nil
 }
 
-// requery encodes a link's query again.
-func requery(raw string) (string, error) {
-	var pairs [][2]string
+// decoded returns the names and values of a link's query.
+func decoded(raw string) (pairs [][2]string, err error) {
 	for part := range strings.SplitSeq(raw, "&") {
 		if part == "" {
 			continue
@@ -81,11 +80,11 @@ func requery(raw string) (string, error) {
 		n, errName := url.QueryUnescape(name)
 		v, errValue := url.QueryUnescape(value)
 		if errName != nil || errValue != nil || strings.Contains(part, ";") {
-			return "", errors.New("the link's query is not escaped properly")
+			return nil, errors.New("the link's query is not escaped properly")
 		}
 		pairs = append(pairs, [2]string{n, v})
 	}
-	return query(pairs)
+	return pairs, nil
 }
 
 // printable makes foreign text fit for a message: short, with only visible characters.

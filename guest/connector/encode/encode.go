@@ -74,8 +74,51 @@ func Endpoint(e *abi.Endpoint) string {
 	if len(e.Query) > 0 {
 		w.Strs("query", e.Query)
 	}
+	if len(e.Headers) > 0 {
+		w.Raw("headers", texts.JSONArray(e.Headers, header))
+	}
+	if len(e.Delimiters) > 0 {
+		w.Strs("delimiters", e.Delimiters)
+	}
 	if len(e.Guards) > 0 {
 		w.Raw("guards", texts.JSONArray(e.Guards, guard))
+	}
+	return w.String()
+}
+
+// header returns a request header as JSON for the manifest.
+func header(h abi.RequestHeader) string {
+	var w jsonval.Writer
+	if w.Str("name", h.Name); len(h.Values) > 0 {
+		w.Strs("values", h.Values)
+	}
+	return w.String()
+}
+
+// Schema returns the JSON Schema of an input, by its fields and by further keywords as members of an object.
+func Schema(fields []struct {
+	Name     string
+	Required bool
+	Schema   string
+}, more string) string {
+	var w, properties jsonval.Writer
+	var required []string
+	for _, in := range fields {
+		properties.Raw(in.Name, in.Schema)
+		if in.Required {
+			required = append(required, in.Name)
+		}
+	}
+	w.Str("$schema", "https://json-schema.org/draft/2020-12/schema").Str("type", "object").Bool("additionalProperties", false)
+	if required != nil {
+		w.Strs("required", required)
+	}
+	w.Raw("properties", properties.String())
+	if more != "" {
+		v, _ := jsonval.Parse("{" + more + "}")
+		for k, m := range v.Members() {
+			w.Raw(k, m.Raw())
+		}
 	}
 	return w.String()
 }

@@ -81,8 +81,9 @@ func WithoutOrigin(link string) string {
 	return link
 }
 
-// LinkFits reports whether a link matches an endpoint, with any origin, and the host accepts it.
-func LinkFits(endpoint, link string) bool {
+// LinkFits reports whether a link matches an endpoint, with any origin, and the host accepts it, unless its query has a
+// name that the endpoint does not declare. delimiters are abi.Endpoint.Delimiters.
+func LinkFits(endpoint, link string, delimiters ...string) bool {
 	path, query, _ := strings.Cut(WithoutOrigin(link), "?")
 	_, template, _ := strings.Cut(endpoint, " ")
 	want, have := strings.Split(template, "/"), strings.Split(path, "/")
@@ -90,8 +91,8 @@ func LinkFits(endpoint, link string) bool {
 		return false
 	}
 	for i := range want {
-		if _, blank := abi.Blank(want[i]); blank {
-			if v, ok := Unescape(have[i]); !ok || abi.CheckBlank(v) != nil {
+		if name, blank := abi.Blank(want[i]); blank {
+			if v, ok := Unescape(have[i]); !ok || abi.CheckBlank(v, contains(delimiters, name)) != nil {
 				return false
 			}
 		} else if want[i] != have[i] {
@@ -106,6 +107,28 @@ func LinkFits(endpoint, link string) bool {
 		}
 	}
 	return true
+}
+
+// QueryNames returns the names in a link's query.
+func QueryNames(link string) (names []string) {
+	_, query, _ := strings.Cut(link, "?")
+	for query != "" {
+		var part string
+		part, query, _ = strings.Cut(query, "&")
+		if name, _, _ := strings.Cut(part, "="); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
 }
 
 // Unescape decodes the escapes in a part of a link. ok is false if an escape is invalid.

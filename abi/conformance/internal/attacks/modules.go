@@ -10,6 +10,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/abi/conformance/internal/assemble"
+	"github.com/mach5/okta-connector/abi/conformance/internal/attacks/internal/declared"
 	"github.com/mach5/okta-connector/abi/conformance/internal/attacks/internal/schemas"
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 	"github.com/mach5/okta-connector/abi/conformance/target"
@@ -197,6 +198,9 @@ func moduleAttacks() []kit.Attack {
 	for name, schema := range schemas.Expensive() {
 		change(name+" as an input schema", "schema subset", func(m *abi.Manifest) { m.Operations[0].InputSchema = json.RawMessage(schema) })
 		change(name+" as the schema of connections", "schema of connections", func(m *abi.Manifest) { m.ConfigSchema = json.RawMessage(schema) })
+	}
+	for name, f := range declared.Manifests() {
+		change(name, "manifest declarations", f)
 	}
 	change("no endpoints", content, func(m *abi.Manifest) { m.Operations[0].Endpoints = nil })
 	change("an endpoint listed twice", content, func(m *abi.Manifest) {

@@ -6,14 +6,15 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/internal/attacks/internal/declared"
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
 // requestAttacks are requests that a host must refuse or escape.
 func requestAttacks() []kit.Attack {
 	var all []kit.Attack
-	for _, c := range []struct{ name, wall, op, request, uri string }{
-		{"a slash in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b?c#d"}}`, "GET /api/v1/users/a%2Fb%3Fc%23d"},
+	for _, c := range append(declared.Requests(), []declared.Request{
+		{"a slash in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b?c#d"}}`, ""},
 		{"dots in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":".."}}`, ""},
 		{"a dot in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"."}}`, ""},
 		{"a path step in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"../groups"}}`, ""},
@@ -88,18 +89,18 @@ func requestAttacks() []kit.Attack {
 		{"an unknown field", "requests", "read", `{"endpoint":"GET /api/v1/logs","url":"https://evil.example"}`, ""},
 		{"a request that is text", "requests", "read", `"GET /api/v1/logs"`, ""},
 		{"a request 20,000 levels deep", "requests", "write", `{"endpoint":"POST /api/v1/users","body":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, ""},
-	} {
-		all = append(all, kit.Attack{Family: "requests", Name: c.name, Wall: c.wall, Run: func(a *kit.Attempt) error {
+	}...) {
+		all = append(all, kit.Attack{Family: "requests", Name: c.Name, Wall: c.Wall, Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
 			if err != nil {
 				return err
 			}
-			res, err := r.Run(c.op, kit.Send(c.request))
+			res, err := r.Run(c.Op, kit.Send(c.Request))
 			if err != nil {
 				return err
 			}
-			if c.uri != "" {
-				return errors.Join(res.Succeeded(), res.Saw(c.uri))
+			if c.URI != "" {
+				return errors.Join(res.Succeeded(), res.Saw(c.URI))
 			}
 			// The module and the caller must learn of it: a denied or malformed request makes the call fail.
 			reported := res.Outcome == abi.Failed || strings.Contains(res.Text(0), `"error"`)

@@ -29,18 +29,22 @@ const Get = `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"00u1"},"headers"
 // Logs is an honest request for a list.
 const Logs = `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`
 
+// queries are the query parameters that the kit's endpoints declare.
+var queries = map[string][]string{"GET /api/v1/logs": {"q", "after", "limit", "a", "x"}}
+
 // Manifest returns the manifest of the kit's modules.
 func Manifest() abi.Manifest {
 	anything := json.RawMessage(`{"type":"object"}`)
 	op := func(name string, class abi.Class, surfaces []abi.Surface, endpoints ...string) abi.Operation {
 		o := abi.Operation{Name: name, Summary: "does what its input says", Class: class, Surfaces: surfaces, Idempotency: abi.Safe, InputSchema: anything}
 		for _, e := range endpoints {
-			o.Endpoints = append(o.Endpoints, abi.Endpoint{Endpoint: e, Bucket: e})
+			o.Endpoints = append(o.Endpoints, abi.Endpoint{Endpoint: e, Bucket: e, Query: queries[e]})
 		}
 		return o
 	}
-	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs")
+	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs", "GET /api/v1/files/{path}/{id}")
 	read.Key = "id"
+	read.Endpoints[2].Delimiters = []string{"path"}
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
 	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
@@ -55,13 +59,13 @@ func Manifest() abi.Manifest {
 	strict := op("strict", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/logs")
 	strict.InputSchema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"name":{"type":"string","maxLength":16,"pattern":"^[a-z]+$"},
 		"count":{"type":"integer","minimum":0,"maximum":10},"when":{"type":"string","format":"date-time"}}}`)
+	write := op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}")
+	write.Endpoints[2].Headers = []abi.RequestHeader{{Name: "If-Match"}}
 	return abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "example", Version: "0", ConfigSchema: anything,
 		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "Bearer"}}, RequestIDHeader: "X-Request-Id", ResponseHeaders: []string{"x-request-id"},
 		BaseURL:          &abi.BaseURL{Consoles: []abi.Console{{Suffix: "-admin.example.com", Use: ".example.com"}}},
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
-		Operations: []abi.Operation{read,
-			op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"),
-			raised, lowered, strict}}
+		Operations:       []abi.Operation{read, write, raised, lowered, strict}}
 }
 
 // Encode returns v as JSON. It panics if v cannot be encoded.

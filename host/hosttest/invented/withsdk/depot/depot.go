@@ -38,12 +38,14 @@ func Connector() *connector.Connector {
 var (
 	getItem      = abi.Endpoint{Endpoint: "GET /v2/items/{sku}", Bucket: "items"}
 	getItems     = abi.Endpoint{Endpoint: "GET /v2/items", Bucket: "items"}
-	patchItem    = abi.Endpoint{Endpoint: "PATCH /v2/items/{sku}", Bucket: "items"}
-	deleteItem   = abi.Endpoint{Endpoint: "DELETE /v2/items/{sku}", Bucket: "items"}
-	getMovements = abi.Endpoint{Endpoint: "GET /v2/movements", Bucket: "movements"}
+	patchItem    = abi.Endpoint{Endpoint: "PATCH /v2/items/{sku}", Bucket: "items", Headers: ifMatch}
+	deleteItem   = abi.Endpoint{Endpoint: "DELETE /v2/items/{sku}", Bucket: "items", Headers: ifMatch}
+	getMovements = abi.Endpoint{Endpoint: "GET /v2/movements", Bucket: "movements", Query: []string{"after", "page_size"}}
 	getStock     = abi.Endpoint{Endpoint: "GET /v2/stock", Bucket: "stock"}
 	getBoxes     = abi.Endpoint{Endpoint: "GET /v2/boxes", Bucket: "stock"}
 )
+
+var ifMatch = []abi.RequestHeader{{Name: "If-Match"}}
 
 var (
 	all     = []abi.Surface{abi.Axon, abi.SQL}
