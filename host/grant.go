@@ -10,13 +10,8 @@ import (
 
 // passGuards makes the reads of an endpoint's guards. If it returns a response, the request must not be sent.
 func (c *call) passGuards(ctx context.Context, e *abi.Endpoint, req *abi.Request) *abi.Response {
-	if len(e.Guards) == 0 {
-		return nil
-	}
-	if _, err := c.conn.client.Target(egress.Call{Endpoint: *e, Request: *req}); err != nil {
-		return nil // it is malformed: nothing is sent for it
-	}
-	out, err := guard.Call{Class: c.class, ErrorCode: c.answers.ErrorCode, Body: c.answers.Read, Send: func(read abi.Request) abi.Response {
+	target := func() (string, error) { return c.conn.client.Target(egress.Call{Endpoint: *e, Request: *req}) }
+	out, err := guard.Call{Target: target, Class: c.class, ErrorCode: c.answers.ErrorCode, Body: c.answers.Read, Send: func(read abi.Request) abi.Response {
 		if over := c.countSend(); over != nil {
 			return abi.Response{Error: over}
 		}

@@ -208,7 +208,7 @@ func gone(t *testing.T, pid int) {
 	}
 }
 
-// A process in the hands of somebody else may send anything.
+// A process that an attacker controls may send anything.
 func TestStarter_InvalidMessages_EndNothing(t *testing.T) {
 	s := starter(t, []string{"true"})
 	null, err := os.Open(os.DevNull)

@@ -18,6 +18,7 @@ import (
 // Call is the call that a request belongs to.
 type Call struct {
 	Class     abi.Class                      // its effective class
+	Target    func() (string, error)         // checks the guarded request: nothing is sent for one that is malformed
 	ErrorCode string                         // path of the code in the service's errors; "" if it is unknown
 	Send      func(abi.Request) abi.Response // sends a read
 	Body      func(handle uint64) []byte
@@ -30,6 +31,9 @@ func (c Call) Pass(e *abi.Endpoint, req *abi.Request) (*abi.Response, error) {
 	for _, g := range e.Guards {
 		if g.Class == c.Class {
 			continue // the request is allowed whatever the guard shows
+		}
+		if _, err := c.Target(); err != nil {
+			return nil, nil // egress refuses it, and says why
 		}
 		reads, err := Reads(e, g, req)
 		if err != nil {
