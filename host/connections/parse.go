@@ -81,9 +81,13 @@ func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 	if !isList {
 		return nil, asError(faults)
 	}
-	var configs []host.Config
+	return s.entries(seq, faults)
+}
+
+// entries reads the connections of a list. The error has all faults, those before the list included.
+func (s *Schema) entries(list *ast.SequenceNode, faults []*Error) (configs []host.Config, err error) {
 	lines := map[string]int{}
-	for _, n := range seq.Values {
+	for _, n := range list.Values {
 		c, name, wrong := s.connection(n)
 		faults = append(faults, wrong...)
 		switch first, again := lines[name]; {

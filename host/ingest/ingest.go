@@ -22,6 +22,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -161,12 +162,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		wait := max(pause, retryAfter(err))
 		d.stats.fail(err)
 		d.Say("%s: trying again in %s", err, wait.Round(time.Millisecond))
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
+		_ = pacing.System{}.Sleep(ctx, wait) // the next pass reports that ctx ended
 		pause = min(2*pause, longestPause)
 	}
 }

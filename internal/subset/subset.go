@@ -216,6 +216,16 @@ func (c *checker) keyword(members map[string]any, name, at string, all, child *c
 			}
 			all.here.Checks += 1 + names
 		}
+	default:
+		return c.applicator(name, v, at, all, child)
+	}
+	return nil
+}
+
+// applicator checks a keyword that applies schemas, and refuses unknown keywords.
+func (c *checker) applicator(name string, v any, at string, all, child *costs) error {
+	here := at + "/" + name
+	switch name {
 	case "properties":
 		fields, ok := v.(map[string]any)
 		if !ok {

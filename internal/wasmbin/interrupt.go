@@ -63,43 +63,13 @@ func Interruptible(wasm []byte, global string) (out []byte, state State, err err
 	if len(m.Memories) != 1 {
 		return nil, state, fmt.Errorf("%w: it has %d memories, want one", ErrFormat, len(m.Memories))
 	}
-	index := 0
+	r := rewriting{wasm: wasm, global: global, out: make([]byte, 0, len(wasm)+len(wasm)/8)}
 	for _, im := range m.Imports {
 		if im.Kind == KindGlobal {
-			index++
+			r.index++
 		}
 	}
-	out = make([]byte, 0, len(wasm)+len(wasm)/8)
-	out = append(out, wasm[:len(magic)+len(version)]...)
-	var counted, exported bool
-	var mutable []int // indices of the globals that are state
-	addGlobal := func(count uint32, rest []byte) {
-		index += int(count)
-		mutable = append(mutable, index+1, index+2)
-		body := binary.AppendUvarint(nil, uint64(count)+3)
-		body = append(body, rest...)
-		body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // mutable, i32.const 0, end: whether to stop
-		body = append(appendInt32(append(body, byte(I32), 1, 0x41), turns), 0x0b) // iterations until the next check
-		body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // what a bulk instruction moves
-		out = appendSection(out, sectionGlobal, body)
-		counted = true
-	}
-	addExport := func(count uint32, rest []byte) {
-		body := binary.AppendUvarint(nil, uint64(count)+1+uint64(len(mutable)))
-		body = append(body, rest...)
-		add := func(name string, index int) {
-			body = append(binary.AppendUvarint(body, uint64(len(name))), name...)
-			body = binary.AppendUvarint(append(body, byte(KindGlobal)), uint64(index))
-		}
-		add(global, index)
-		for _, i := range mutable {
-			name := fmt.Sprint(global, ".", i)
-			add(name, i)
-			state.Globals = append(state.Globals, name)
-		}
-		out = appendSection(out, sectionExport, body)
-		exported = true
-	}
+	r.out = append(r.out, wasm[:len(magic)+len(version)]...)
 	file := reader{b: wasm, pos: len(magic) + len(version), end: len(wasm), section: "module"}
 	for file.pos < file.end {
 		at := file.pos
@@ -110,59 +80,108 @@ func Interruptible(wasm []byte, global string) (out []byte, state State, err err
 			return nil, state, file.err
 		}
 		if id != sectionCustom {
-			rank := sections[id].rank
-			if rank >= sections[sectionGlobal].rank && id != sectionGlobal && !counted {
-				addGlobal(0, nil)
-			}
-			if rank >= sections[sectionExport].rank && id != sectionExport && !exported {
-				addExport(0, nil)
-			}
+			r.addBefore(id)
 		}
-		switch id {
-		case sectionCustom:
-		case sectionTable:
-			start, total := s.pos, 0
-			s.each(MaxTables, 0, "tables", func() { s.refType(); total += int(s.limits(math.MaxUint32, false).Min) })
-			if s.err == nil && total > MaxTable {
-				s.fail(start, "tables of %d elements, and at most %d are allowed", total, MaxTable)
-			}
-			out = append(out, wasm[at:s.end]...)
-		case sectionGlobal:
-			count := s.u32("number of globals")
-			numbers, others, ok := mutableGlobals(wasm[s.pos:s.end], index, count)
-			if !ok {
-				return nil, state, fmt.Errorf("%w: the global section, byte %d: an initial value is not a constant expression", ErrInstruction, s.pos)
-			}
-			mutable = numbers
-			state.Elsewhere = state.Elsewhere || others
-			addGlobal(count, wasm[s.pos:s.end])
-		case sectionExport:
-			count := s.u32("number of exports")
-			addExport(count, wasm[s.pos:s.end])
-		case sectionCode:
-			if out, err = instrument(out, &s, index, &state); err != nil {
-				return nil, state, err
-			}
-		case sectionElement:
-			s.each(MaxSegments, 0, "element segments", s.elementSegment)
-			out = append(out, wasm[at:s.end]...)
-		case sectionData:
-			s.each(MaxSegments, 0, "data segments", s.dataSegment)
-			out = append(out, wasm[at:s.end]...)
-		default:
-			out = append(out, wasm[at:s.end]...)
+		if err := r.section(id, at, &s); err != nil {
+			return nil, state, err
 		}
 		if s.err != nil {
 			return nil, state, s.err
 		}
 	}
-	if !counted {
-		addGlobal(0, nil)
+	r.addBefore(sectionData) // after all
+	return r.out, r.state, nil
+}
+
+// rewriting is the state of Interruptible.
+type rewriting struct {
+	wasm     []byte
+	global   string
+	out      []byte // the rewritten module so far
+	state    State
+	index    int   // of the added global, once the module's own are counted
+	mutable  []int // indices of the globals that are state
+	counted  bool  // the global section was written
+	exported bool  // the export section was written
+}
+
+// addBefore writes the global and export sections if the module does not have them and their place is before a section.
+func (r *rewriting) addBefore(id byte) {
+	rank := sections[id].rank
+	if rank >= sections[sectionGlobal].rank && id != sectionGlobal && !r.counted {
+		r.addGlobal(0, nil)
 	}
-	if !exported {
-		addExport(0, nil)
+	if rank >= sections[sectionExport].rank && id != sectionExport && !r.exported {
+		r.addExport(0, nil)
 	}
-	return out, state, nil
+}
+
+// addGlobal writes a global section: so many globals of the module, whose bytes are rest, and those of Interruptible.
+func (r *rewriting) addGlobal(count uint32, rest []byte) {
+	r.index += int(count)
+	r.mutable = append(r.mutable, r.index+1, r.index+2)
+	body := binary.AppendUvarint(nil, uint64(count)+3)
+	body = append(body, rest...)
+	body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // mutable, i32.const 0, end: whether to stop
+	body = append(appendInt32(append(body, byte(I32), 1, 0x41), turns), 0x0b) // iterations until the next check
+	body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // what a bulk instruction moves
+	r.out = appendSection(r.out, sectionGlobal, body)
+	r.counted = true
+}
+
+// addExport writes an export section: so many exports of the module, whose bytes are rest, and the globals.
+func (r *rewriting) addExport(count uint32, rest []byte) {
+	body := binary.AppendUvarint(nil, uint64(count)+1+uint64(len(r.mutable)))
+	body = append(body, rest...)
+	add := func(name string, index int) {
+		body = append(binary.AppendUvarint(body, uint64(len(name))), name...)
+		body = binary.AppendUvarint(append(body, byte(KindGlobal)), uint64(index))
+	}
+	add(r.global, r.index)
+	for _, i := range r.mutable {
+		name := fmt.Sprint(r.global, ".", i)
+		add(name, i)
+		r.state.Globals = append(r.state.Globals, name)
+	}
+	r.out = appendSection(r.out, sectionExport, body)
+	r.exported = true
+}
+
+// section checks the section that begins at a byte of the module, and writes it. s reads its content.
+func (r *rewriting) section(id byte, at int, s *reader) (err error) {
+	switch id {
+	case sectionCustom:
+		return nil
+	case sectionGlobal:
+		count := s.u32("number of globals")
+		numbers, others, ok := mutableGlobals(r.wasm[s.pos:s.end], r.index, count)
+		if !ok {
+			return fmt.Errorf("%w: the global section, byte %d: an initial value is not a constant expression", ErrInstruction, s.pos)
+		}
+		r.mutable = numbers
+		r.state.Elsewhere = r.state.Elsewhere || others
+		r.addGlobal(count, r.wasm[s.pos:s.end])
+		return nil
+	case sectionExport:
+		count := s.u32("number of exports")
+		r.addExport(count, r.wasm[s.pos:s.end])
+		return nil
+	case sectionCode:
+		r.out, err = instrument(r.out, s, r.index, &r.state)
+		return err
+	case sectionTable:
+		start, total := s.pos, 0
+		s.each(MaxTables, 0, "tables", func() { s.refType(); total += int(s.limits(math.MaxUint32, false).Min) })
+		if s.err == nil && total > MaxTable {
+			s.fail(start, "tables of %d elements, and at most %d are allowed", total, MaxTable)
+		}
+	case sectionElement:
+		s.each(MaxSegments, 0, "element segments", s.elementSegment)
+	case sectionData:
+		s.each(MaxSegments, 0, "data segments", s.dataSegment)
+	}
+	r.out = append(r.out, r.wasm[at:s.end]...)
+	return nil
 }
 
 // State is what can differ between two calls of an instance, apart from its memory.

@@ -106,14 +106,8 @@ func (s *Set) emit(ctx context.Context, loan *budget.Loan, handle uint64, o abi.
 		return sum, err
 	}
 	if o.Keyed {
-		path := cmp.Or(key, "id")
-		i, err := records.WithoutKey(ctx, body, spans, places, path)
-		if err != nil {
+		if err := checkKeys(ctx, records.Piece{Body: body, Spans: spans, Keys: places, Key: cmp.Or(key, "id")}, skipped); err != nil {
 			return sum, err
-		}
-		if i >= 0 {
-			return sum, fmt.Errorf("record %d has no string or number at %s, which is its key: it has %s",
-				skipped+i, path, records.Members(body[spans[i].Start:spans[i].End]))
 		}
 	}
 	if len(spans) == 0 {
@@ -135,6 +129,15 @@ func (s *Set) emit(ctx context.Context, loan *budget.Loan, handle uint64, o abi.
 	s.Pieces = append(s.Pieces, piece)
 	loan.Keep()
 	return sum, nil
+}
+
+// checkKeys returns an error for the first record without a key. skipped is the number of records before those of p.
+func checkKeys(ctx context.Context, p records.Piece, skipped int) error {
+	i, err := records.WithoutKey(ctx, p.Body, p.Spans, p.Keys, p.Key)
+	if err != nil || i < 0 {
+		return err
+	}
+	return fmt.Errorf("record %d has no string or number at %s, which is its key: it has %s", skipped+i, p.Key, records.Members(p.Body[p.Spans[i].Start:p.Spans[i].End]))
 }
 
 // piece carries out the options that change records. It counts them, and completes the summary.

@@ -11,22 +11,27 @@ import (
 // Output returns the result of an invoke: the value that the guest returned, or the records that it emitted. It omits
 // records of a list whose key came before, since pages shift while they are read; repeats counts them.
 func (s *Set) Output(ctx context.Context, out *abi.InvokeOutput) (output json.RawMessage, repeats int, err error) {
-	if !out.List {
-		if out.Output != nil || !out.Outcome.OK() { // records that were emitted before a failure are not the result
-			return out.Output, 0, nil
-		}
-		for _, p := range s.Pieces {
-			if len(p.Spans) == 0 {
-				continue
-			}
-			first := p.Body[p.Spans[0].Start:p.Spans[0].End]
-			if err := s.Budget.Take(int64(len(first))); err != nil {
-				return nil, 0, err
-			}
-			return bytes.Clone(first), 0, nil
-		}
-		return nil, 0, nil
+	if out.List {
+		return s.list(ctx, out)
 	}
+	if out.Output != nil || !out.Outcome.OK() { // records that were emitted before a failure are not the result
+		return out.Output, 0, nil
+	}
+	for _, p := range s.Pieces {
+		if len(p.Spans) == 0 {
+			continue
+		}
+		first := p.Body[p.Spans[0].Start:p.Spans[0].End]
+		if err := s.Budget.Take(int64(len(first))); err != nil {
+			return nil, 0, err
+		}
+		return bytes.Clone(first), 0, nil
+	}
+	return nil, 0, nil
+}
+
+// list returns the emitted records as {"records": […], "next_cursor": …}, with the members that the guest adds.
+func (s *Set) list(ctx context.Context, out *abi.InvokeOutput) (output json.RawMessage, repeats int, err error) {
 	size := int64(s.Records+len(out.Output)+6*len(out.NextCursor)) + 64
 	for _, p := range s.Pieces {
 		for _, span := range p.Spans {

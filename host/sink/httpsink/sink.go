@@ -307,11 +307,7 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 		wait += time.Duration(rand.Float64() * float64(wait) / 4)
 		failures++
 		if time.Since(began)+wait > s.opts.Patience {
-			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", sink.ErrUnavailable, s.name, why, time.Since(began).Round(time.Second), sink.NotCheckpointed)
-			if p.wait > 0 {
-				err = sink.ThrottledError{Err: fmt.Errorf("%w; the service asks to wait %s", err, p.wait), Wait: p.wait}
-			}
-			return err
+			return s.givingUp(why, p.wait, time.Since(began))
 		}
 		s.opts.Waiting(fmt.Errorf("%s: %w", s.name, why), wait)
 		s.health.retry()
@@ -426,6 +422,20 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 		s.health.interrupted()
 		return batch, nil, temporaryError{why: fmt.Errorf("incomplete answer: %w", err)}
 	}
+	return s.judge(batch, len(body), resp, answer)
+}
+
+// givingUp returns the error for a batch that was not accepted for so long. wait is what the service asks for, if anything.
+func (s *Sink) givingUp(why error, wait, tried time.Duration) error {
+	err := fmt.Errorf("%w: %s: %w (tried for %s); %s", sink.ErrUnavailable, s.name, why, tried.Round(time.Second), sink.NotCheckpointed)
+	if wait > 0 {
+		err = sink.ThrottledError{Err: fmt.Errorf("%w; the service asks to wait %s", err, wait), Wait: wait}
+	}
+	return err
+}
+
+// judge returns what an answer says of the batch that a body of so many bytes had.
+func (s *Sink) judge(batch []host.Record, size int, resp *http.Response, answer []byte) (left []host.Record, refused []Refusal, err error) {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // an invalid type is not that of a web page
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300 && s.opts.Form == NDJSON:
@@ -438,7 +448,7 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	case code == http.StatusRequestEntityTooLarge && len(batch) == 1:
 		return nil, []Refusal{{Status: code, Reason: "the record is larger than the service accepts", Record: batch[0]}}, nil
 	case code == http.StatusRequestEntityTooLarge && len(batch) > 1:
-		s.limit = min(s.limit, len(body)/2) // otherwise every later page would be sent twice
+		s.limit = min(s.limit, size/2) // otherwise every later page would be sent twice
 		return batch, nil, errTooLarge
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
 		if s.opts.Watch && isGatewayStatus(code) {
