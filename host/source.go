@@ -44,38 +44,26 @@ func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[R
 func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		var ahead chan fetched
-		defer func() {
-			cancel()
-			if ahead != nil { // the page that nothing will take
-				if f := <-ahead; f.page != nil {
-					f.page.release()
-				}
-			}
-		}()
-		fetch := func(checkpoint json.RawMessage, wait time.Duration) chan fetched {
-			ch := make(chan fetched, 1)
-			go func() {
+		var ahead walk.Ahead[*Page]
+		defer ahead.Drop((*Page).release)
+		defer cancel()
+		fetch := func(checkpoint json.RawMessage, wait time.Duration) {
+			ahead.Fetch(func() (*Page, error) {
 				if wait > 0 && (pacing.System{}).Sleep(ctx, wait) != nil {
-					ch <- fetched{err: OutcomeError{opts.Operation, abi.Unavailable, &abi.Error{Code: "canceled", Message: reason(ctx, ctx.Err()), Retryable: true}}}
-					return
+					return nil, OutcomeError{opts.Operation, abi.Unavailable, &abi.Error{Code: "canceled", Message: reason(ctx, ctx.Err()), Retryable: true}}
 				}
-				page, err := c.sourcePage(ctx, opts, checkpoint)
-				ch <- fetched{page, err}
-			}()
-			return ch
+				return c.sourcePage(ctx, opts, checkpoint)
+			})
 		}
-		ahead = fetch(opts.Checkpoint, 0)
+		fetch(opts.Checkpoint, 0)
 		quiet, stalls := 0, 0
 		var walked walk.Walk
 		for {
-			f := <-ahead
-			ahead = nil
-			if f.err != nil {
-				yield(nil, f.err)
+			page, err := ahead.Take()
+			if err != nil {
+				yield(nil, err)
 				return
 			}
-			page := f.page
 			if stalls++; !page.Stalled {
 				stalls = 0
 			}
@@ -96,7 +84,7 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 				more = endless == nil
 			}
 			if more && !opts.NoPrefetch {
-				ahead = fetch(next, wait)
+				fetch(next, wait)
 			}
 			goOn := yield(page, nil)
 			page.release()
@@ -110,8 +98,8 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 			if !goOn || !more {
 				return
 			}
-			if ahead == nil {
-				ahead = fetch(next, wait)
+			if opts.NoPrefetch {
+				fetch(next, wait)
 			}
 		}
 	}
@@ -144,11 +132,6 @@ func (o *SourceOptions) pollAfter(asked time.Duration, quiet int) time.Duration 
 
 // MaxCheckpoint is the size of the largest checkpoint that a source accepts, in bytes.
 const MaxCheckpoint = 256 << 10
-
-type fetched struct {
-	page *Page
-	err  error
-}
 
 // sourcePage calls the source export once.
 func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpoint json.RawMessage) (*Page, error) {

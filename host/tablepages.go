@@ -22,44 +22,37 @@ func (c *Connection) TablePages(ctx context.Context, operation string, input jso
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		fetch := func(cursor string) chan fetched {
-			ch := make(chan fetched, 1)
-			go func() {
+		var ahead walk.Ahead[*Page]
+		defer ahead.Drop((*Page).release)
+		defer cancel()
+		fetch := func(cursor string) {
+			ahead.Fetch(func() (*Page, error) {
 				page, next, err := c.tablePage(ctx, run.op, input, cursor, 0)
 				if page != nil {
 					page.Cursor = next
 				}
-				ch <- fetched{page, err}
-			}()
-			return ch
+				return page, err
+			})
 		}
-		ahead := fetch(cursor)
+		fetch(cursor)
 		var walked walk.Walk
-		defer func() {
-			cancel()
-			if ahead != nil { // the page that nothing will take
-				if f := <-ahead; f.page != nil {
-					f.page.release()
-				}
-			}
-		}()
-		for ahead != nil {
-			f := <-ahead
-			ahead = nil
-			if f.err != nil {
-				yield(nil, f.err)
+		for {
+			page, err := ahead.Take()
+			if err != nil {
+				yield(nil, err)
 				return
 			}
-			endless := walked.To(f.page.Cursor, f.page.Len(), f.page.call.sends)
-			if f.page.Cursor != "" && endless == nil {
-				ahead = fetch(f.page.Cursor)
+			endless := walked.To(page.Cursor, page.Len(), page.call.sends)
+			more := page.Cursor != "" && endless == nil
+			if more {
+				fetch(page.Cursor)
 			}
-			goOn := yield(f.page, nil)
-			f.page.release()
+			goOn := yield(page, nil)
+			page.release()
 			if goOn && endless != nil {
 				yield(nil, OutcomeError{run.op.Name, abi.Failed, endless})
 			}
-			if !goOn {
+			if !goOn || !more {
 				return
 			}
 		}

@@ -1,4 +1,4 @@
-// Package walk bounds reads of several pages. Without bounds, a module could return new cursors without end.
+// Package walk reads pages one after another, within bounds. Without bounds, a module could return new cursors without end.
 package walk
 
 import (
