@@ -176,6 +176,8 @@ func (o *backfillOptions) run(ctx context.Context) error {
 	if o.relative && o.checkpoint != "" {
 		a.Notef("reading --since %s --until %s: after an interruption, give these times to go on", o.since, o.until)
 	}
+	g := newGroup()
+	g.add(&member{conn: s.Conn, drain: d, close: func() {}})
 	all := &span{}
 	all.since, _ = time.Parse(time.RFC3339, o.since) // check has parsed both
 	all.until, _ = time.Parse(time.RFC3339, o.until)
@@ -184,7 +186,7 @@ func (o *backfillOptions) run(ctx context.Context) error {
 		all.from = at
 	}
 	all.complete = func() bool { return ingest.RangeDone(d.At) }
-	if err := r.drain(ctx, all, d); err != nil {
+	if err := r.drain(ctx, all, g, nil); err != nil {
 		return err
 	}
 	if !ingest.RangeDone(d.At) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
@@ -20,7 +19,8 @@ import (
 type run struct {
 	app     *cli.App
 	session *cli.Session
-	leftOut int // connections of another kind
+	leftOut int  // connections of another kind
+	all     bool // --all
 	out     *outOptions
 	hangups *hangups
 	metrics string        // address of --metrics
@@ -38,7 +38,7 @@ func (r *run) open(ctx context.Context, conn *host.Connection, d *ingest.Drain, 
 		}
 	}
 	d.Connection, d.Quota, d.Say = conn.Config().Name, conn.Quota, a.Warnf
-	if len(s.Connections()) > 1 {
+	if r.all {
 		d.Say = func(format string, args ...any) { a.Warnf("%s: %s", d.Connection, fmt.Sprintf(format, args...)) }
 	}
 	keys := ""
@@ -79,65 +79,77 @@ func (r *run) open(ctx context.Context, conn *host.Connection, d *ingest.Drain, 
 	return closeAll, nil
 }
 
-// drain runs the drains until all have ended. If one fails, the others go on. span is the range of a backfill, else nil.
-func (r *run) drain(ctx context.Context, span *span, drains ...*ingest.Drain) error {
-	defer r.hangups.serve(ctx, drains, r.session.Connections())()
-	line := startProgress(r.app, r.out.toTerminal(r.app), span, drains...)
-	stop, err := serveMetrics(r.app, r.metrics, drains, r.stuck)
+// drain runs the members until all have ended. If one fails, the others go on. span is the range of a backfill, else nil. reread
+// changes the group when SIGHUP comes; nil changes nothing.
+func (r *run) drain(ctx context.Context, span *span, g *group, reread func(context.Context, *group)) error {
+	members := g.all()
+	g.run = func(ctx context.Context, m *member) error {
+		err := r.drainOne(ctx, m)
+		if err != nil && (len(members) > 1 || reread != nil) {
+			m.drain.Say("%s", err)
+		}
+		return err
+	}
+	defer r.hangups.serve(ctx, g, reread)()
+	line := startProgress(r.app, r.out.toTerminal(r.app), span, g.drains)
+	stop, err := serveMetrics(r.app, r.metrics, g.drains, r.stuck)
 	if err != nil {
 		line.end()
 		return err
 	}
-	errs := make([]error, len(drains))
-	var wg sync.WaitGroup
-	for i, d := range drains {
-		wg.Go(func() {
-			if errs[i] = d.Run(ctx); errors.Is(errs[i], sink.ErrRecord) {
-				errs[i] = fmt.Errorf("%w. To save such records to a file and go on, give --refused FILE", errs[i])
-			}
-			if errors.Is(errs[i], sink.ErrUnavailable) && ctx.Err() == nil {
-				errs[i] = fmt.Errorf("%w. Check the service and --out, then run this again to go on", errs[i])
-			}
-			if errs[i] != nil && d.Checkpoint == nil {
-				errs[i] = sink.WithoutCheckpoint(errs[i])
-			}
-			if errs[i] != nil && len(drains) > 1 {
-				d.Say("%s", errs[i])
-			}
-		})
+	g.hold()
+	for _, m := range members {
+		g.start(ctx, m)
 	}
-	wg.Wait()
+	g.release()
+	g.wait()
 	line.end()
 	stop()
-	return r.summary(ctx, drains, errs)
+	return r.summary(ctx, g.all())
+}
+
+// drainOne drains one member until it ends. The error says what to do.
+func (r *run) drainOne(ctx context.Context, m *member) error {
+	err := m.drain.Run(ctx)
+	if errors.Is(err, sink.ErrRecord) {
+		err = fmt.Errorf("%w. To save such records to a file and go on, give --refused FILE", err)
+	}
+	if errors.Is(err, sink.ErrUnavailable) && ctx.Err() == nil {
+		err = fmt.Errorf("%w. Check the service and --out, then run this again to go on", err)
+	}
+	if err != nil && m.drain.Checkpoint == nil {
+		err = sink.WithoutCheckpoint(err)
+	}
+	return err
 }
 
 // summary reports how the drains ended, and returns the error of those that failed.
-func (r *run) summary(ctx context.Context, drains []*ingest.Drain, errs []error) (err error) {
+func (r *run) summary(ctx context.Context, members []*member) (err error) {
 	a := r.app
 	failed, records := 0, int64(0)
-	for i, d := range drains {
+	for _, m := range members {
+		d := m.drain
 		s := d.Stats()
 		records += s.Records
 		a.Logger().InfoContext(ctx, "source", "connection", d.Connection, "operation", d.Operation, "records", s.Records, "pages", s.Pages,
-			"repeats", s.Repeats, "refused", s.Refused, "retries", s.Retries, "ok", errs[i] == nil)
+			"repeats", s.Repeats, "refused", s.Refused, "retries", s.Retries, "ok", m.err == nil)
 		if s.Refused > 0 {
 			d.Say("%d of %d records were rejected by %s: the file of --refused has them, with the reason", s.Refused, s.Records, d.Sink)
 		}
-		if errs[i] != nil {
+		if m.err != nil {
 			failed++
-			err = errors.Join(err, errs[i])
+			err = errors.Join(err, m.err)
 		}
 	}
 	left := ""
 	if r.leftOut > 0 {
 		left = fmt.Sprintf(", and %d of another kind left out", r.leftOut)
 	}
-	if failed == 0 && drains[0].Follow && ctx.Err() != nil && a.ReportsSuccess() {
+	if failed == 0 && members[0].drain.Follow && ctx.Err() != nil && a.ReportsSuccess() {
 		a.Notef("ended by a signal after %s%s", cli.Counted(records, "record"), left)
 	}
-	if failed > 0 && len(drains) > 1 {
-		return severalError{fmt.Sprintf("%d of %d connections failed%s", failed, len(drains), left), err}
+	if failed > 0 && len(members) > 1 {
+		return severalError{fmt.Sprintf("%d of %d connections failed%s", failed, len(members), left), err}
 	}
 	return err
 }

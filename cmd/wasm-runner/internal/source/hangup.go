@@ -7,8 +7,6 @@ import (
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
-	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
@@ -31,9 +29,9 @@ func watchHangups(a *cli.App) *hangups {
 	return h
 }
 
-// serve handles SIGHUP until stop is called. It reopens the files of the drains, and reads the tokens of the connections and
-// sinks again. If the terminal is gone, it interrupts the run instead, as SIGTERM does.
-func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) (stop func()) {
+// serve handles SIGHUP until stop is called. It calls reread, unless that is nil, reopens the files of the drains, and reads
+// the tokens of the connections and sinks again. If the terminal is gone, it interrupts the run instead, as SIGTERM does.
+func (h *hangups) serve(ctx context.Context, g *group, reread func(context.Context, *group)) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -46,7 +44,12 @@ func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*ho
 					h.app.Interrupt()
 					return
 				}
-				h.reload(ctx, drains, conns)
+				g.hold()
+				if reread != nil {
+					reread(ctx, g)
+				}
+				h.reload(ctx, g.present())
+				g.release()
 			}
 		}
 	}()
@@ -68,8 +71,9 @@ func (h *hangups) terminalIsGone() bool {
 }
 
 // reload reopens files and reads tokens again, and reports the result in one line for each connection.
-func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) {
-	for i, d := range drains {
+func (h *hangups) reload(ctx context.Context, members []*member) {
+	for _, m := range members {
+		d := m.drain
 		files, token := "no file to reopen", "token read again: it has not changed"
 		if r, ok := d.Sink.(sink.Reopener); ok {
 			switch anew, err := r.Reopen(); {
@@ -81,7 +85,7 @@ func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*h
 				files = "file still at its path"
 			}
 		}
-		switch changed, err := conns[i].ReloadToken(ctx); {
+		switch changed, err := m.conn.ReloadToken(ctx); {
 		case err != nil:
 			token = "token not read again (" + err.Error() + "): the old one stays in use"
 		case changed:

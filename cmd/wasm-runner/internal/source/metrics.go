@@ -24,7 +24,7 @@ import (
 
 // collector exports the statistics of drains to Prometheus. It implements prometheus.Collector and keeps no state.
 type collector struct {
-	drains []*ingest.Drain
+	drains func() []*ingest.Drain
 	values []metric
 	bucket []*prometheus.Desc // limit, remaining, reset
 }
@@ -37,7 +37,7 @@ type metric struct {
 }
 
 // newCollector returns a collector for drains.
-func newCollector(drains []*ingest.Drain) *collector {
+func newCollector(drains func() []*ingest.Drain) *collector {
 	labels := []string{"connection", "operation"}
 	c := &collector{drains: drains}
 	add := func(kind prometheus.ValueType, name, help string, value func(ingest.Stats) (float64, bool)) {
@@ -101,7 +101,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	for _, d := range c.drains {
+	for _, d := range c.drains() {
 		s := d.Stats()
 		for _, m := range c.values {
 			if v, known := m.value(s); known {
@@ -193,7 +193,7 @@ func buildInfo(v, commit string) prometheus.Collector {
 
 // metricsHandler serves /metrics, /healthz and /readyz. /healthz fails when a source has failed, or had no page for longer
 // than stuck. /readyz fails while records do not get through.
-func metricsHandler(a *cli.App, drains []*ingest.Drain, began time.Time, stuck time.Duration) http.Handler {
+func metricsHandler(a *cli.App, drains func() []*ingest.Drain, began time.Time, stuck time.Duration) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(drains), buildInfo(a.Build()), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -208,8 +208,8 @@ func metricsHandler(a *cli.App, drains []*ingest.Drain, began time.Time, stuck t
 			_ = json.NewEncoder(w).Encode(h) // the client may be gone
 		})
 	}
-	answer("/healthz", func() (health, bool) { return healthOf(drains, time.Since(began), stuck) })
-	answer("/readyz", func() (health, bool) { return readiness(drains, stuck) })
+	answer("/healthz", func() (health, bool) { return healthOf(drains(), time.Since(began), stuck) })
+	answer("/readyz", func() (health, bool) { return readiness(drains(), stuck) })
 	return mux
 }
 
@@ -233,7 +233,7 @@ func forHosts(listen string, next http.Handler) http.Handler {
 }
 
 // serveMetrics serves metricsHandler at an address until stop is called. An address without a host is on loopback.
-func serveMetrics(a *cli.App, address string, drains []*ingest.Drain, stuck time.Duration) (stop func(), err error) {
+func serveMetrics(a *cli.App, address string, drains func() []*ingest.Drain, stuck time.Duration) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
 	}

@@ -30,7 +30,7 @@ func TestMetrics_OfADrain_FollowItsState(t *testing.T) {
 	}
 	good := drain(ingest.Source(c, host.SourceOptions{Operation: "poll_system_log_page"}), "okta-prod")
 	bad := drain(ingest.Source(c, host.SourceOptions{Operation: "lookup_user"}), "okta-other")
-	drains := []*ingest.Drain{good, bad}
+	drains := fixed(good, bad)
 	h := metricsHandler(cli.NewApp(cli.Streams{}, os.LookupEnv), drains, time.Now(), time.Hour)
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
@@ -106,7 +106,7 @@ func TestServeMetrics_PortAlone_ListensOnLoopback(t *testing.T) {
 	a.Flags.LogLevel, a.Flags.LogFormat = "info", "text"
 	for _, address := range []string{"0", ":0", "127.0.0.1:0", "localhost:0"} {
 		stderr.Reset()
-		stop, err := serveMetrics(a, address, nil, time.Hour)
+		stop, err := serveMetrics(a, address, fixed(), time.Hour)
 		if err != nil {
 			t.Fatalf("%s: %v", address, err)
 		}
@@ -123,7 +123,7 @@ func TestServeMetrics_PortAlone_ListensOnLoopback(t *testing.T) {
 		stop()
 	}
 	for _, address := range []string{"nowhere.invalid:x", "1:2:3"} {
-		if _, err := serveMetrics(a, address, nil, time.Hour); err == nil || !strings.Contains(err.Error(), "--metrics: ") {
+		if _, err := serveMetrics(a, address, fixed(), time.Hour); err == nil || !strings.Contains(err.Error(), "--metrics: ") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

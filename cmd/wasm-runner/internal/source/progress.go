@@ -14,7 +14,7 @@ import (
 // progress is the status line that shows a person at a terminal how far a source is. A nil progress shows nothing.
 type progress struct {
 	began  time.Time
-	drains []*ingest.Drain
+	drains func() []*ingest.Drain
 	span   *span // the span of a backfill, else nil
 
 	status *term.StatusLine
@@ -30,7 +30,7 @@ type span struct {
 
 // startProgress starts the line. It returns nil if stderr is no terminal or gets JSON, and if mixed: the records may appear on
 // the terminal too. A dumb terminal gets the final line alone.
-func startProgress(a *cli.App, mixed bool, s *span, drains ...*ingest.Drain) *progress {
+func startProgress(a *cli.App, mixed bool, s *span, drains func() []*ingest.Drain) *progress {
 	if _, seen := term.Columns(a.Stderr); !seen || mixed || a.JSON {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (p *progress) end() {
 
 // sum returns the statistics of all drains together.
 func (p *progress) sum() (all ingest.Stats) {
-	for _, d := range p.drains {
+	for _, d := range p.drains() {
 		s := d.Stats()
 		all.Records += s.Records
 		all.Pages += s.Pages
@@ -71,15 +71,15 @@ func (p *progress) line(columns int) string {
 	all := p.sum()
 	rate := float64(all.Records) / max(time.Since(p.began).Seconds(), 0.001)
 	var parts []term.Part
-	if len(p.drains) > 1 {
-		parts = append(parts, term.Part{Text: cli.Counted(int64(len(p.drains)), "connection"), Rank: 3})
+	if n := len(p.drains()); n > 1 {
+		parts = append(parts, term.Part{Text: cli.Counted(int64(n), "connection"), Rank: 3})
 	}
 	parts = append(parts,
 		term.Part{Text: cli.Counted(all.Records, "record"), Rank: 0},
 		term.Part{Text: cli.Counted(all.Pages, "page"), Rank: 4},
 		term.Part{Text: cli.Thousands(int64(rate)) + "/s", Rank: 5})
 	var quota []host.Quota
-	for _, d := range p.drains {
+	for _, d := range p.drains() {
 		if d.Quota != nil {
 			quota = append(quota, d.Quota()...)
 		}

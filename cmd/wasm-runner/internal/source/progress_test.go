@@ -18,7 +18,7 @@ func TestProgress_Line_ShowsRecordsAndQuota(t *testing.T) {
 			{Bucket: "unknown"},
 		}
 	}
-	p := &progress{began: time.Now().Add(-10 * time.Second), drains: []*ingest.Drain{{Quota: quota}, {}}}
+	p := &progress{began: time.Now().Add(-10 * time.Second), drains: fixed(&ingest.Drain{Quota: quota}, &ingest.Drain{})}
 	line := p.line(200)
 	for _, want := range []string{"2 connections", "0 records", "0 pages", "7 of 120 requests left (/api/v1/logs, 41s)"} {
 		if !strings.Contains(line, want) {
@@ -56,7 +56,7 @@ func TestProgress_OfABackfill_EstimatesTheRest(t *testing.T) {
 
 // TestProgressLine_InANarrowTerminal_Fits also wants the number of records first, as far as it fits.
 func TestProgressLine_InANarrowTerminal_Fits(t *testing.T) {
-	p := &progress{began: time.Now(), drains: []*ingest.Drain{{}}, span: &span{since: time.Now().Add(-time.Hour), until: time.Now()}}
+	p := &progress{began: time.Now(), drains: fixed(&ingest.Drain{}), span: &span{since: time.Now().Add(-time.Hour), until: time.Now()}}
 	for columns := -3; columns < 60; columns++ {
 		if line := p.line(columns); len(line) > max(columns, 0) || columns > 0 && !strings.HasPrefix(line, "0") {
 			t.Errorf("%d columns: %q", columns, line)
@@ -69,7 +69,7 @@ func TestProgress_InEveryWidth_FitsIt(t *testing.T) {
 		return []host.Quota{{Bucket: "/api/v1/logs", Limit: 120, Remaining: 7, ResetIn: 41 * time.Second}}
 	}
 	now := time.Now()
-	p := &progress{began: now.Add(-10 * time.Second), drains: []*ingest.Drain{{Quota: quota}, {}}, span: &span{since: now.Add(-time.Hour), until: now, from: now.Add(-time.Hour)}}
+	p := &progress{began: now.Add(-10 * time.Second), drains: fixed(&ingest.Drain{Quota: quota}, &ingest.Drain{}), span: &span{since: now.Add(-time.Hour), until: now, from: now.Add(-time.Hour)}}
 	for columns := 9; columns < 200; columns++ {
 		line := p.line(columns)
 		if len(line) > columns || !strings.Contains(line, "0 records") {
@@ -85,4 +85,9 @@ func TestProgress_InEveryWidth_FitsIt(t *testing.T) {
 	if got := term.Bar(1, 2, 12); got != "[=====     ]" {
 		t.Errorf("half is %s", got)
 	}
+}
+
+// fixed returns drains that do not change.
+func fixed(drains ...*ingest.Drain) func() []*ingest.Drain {
+	return func() []*ingest.Drain { return drains }
 }

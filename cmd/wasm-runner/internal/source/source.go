@@ -58,6 +58,9 @@ another kind, which are left out. If one fails, the others go on. With
 --follow a token that cannot be read is tried again until it can. A token is read again when its file changes, and after
 a 401.
 
+With --all --follow, SIGHUP reads the connection file again: new connections start, those that are gone end, and those that have
+changed go on from their checkpoints. If the file is not valid, all stays as it is.
+
 --metrics serves Prometheus metrics at /metrics. /readyz answers 503 while no records arrive: before the first page, and
 while the service or the receiver cannot be reached. /healthz answers 503 if a source has failed, or had no page for 14
 minutes longer than --poll-limit. A restart may help then.
@@ -161,13 +164,13 @@ func (o *sourceOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, leftOut, err := connectSources(ctx, a, need, o.all)
+	s, configs, leftOut, err := connectSources(ctx, a, need, o.all)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	s.LimitMemory()
-	r := run{app: a, session: s, leftOut: leftOut, out: &o.outOptions, hangups: hup, metrics: o.metrics, stuck: stuckAfter(o.pollLimit) + o.delay}
+	r := run{app: a, session: s, leftOut: leftOut, all: o.all, out: &o.outOptions, hangups: hup, metrics: o.metrics, stuck: stuckAfter(o.pollLimit) + o.delay}
 	op, err := s.Module.Operation(o.operation)
 	if err != nil {
 		return err
@@ -178,8 +181,7 @@ func (o *sourceOptions) run(ctx context.Context) error {
 		return err
 	}
 	signal.Ignore(syscall.SIGPIPE) // so that a write to a closed stdout returns an error
-	var drains []*ingest.Drain
-	for _, conn := range s.Connections() {
+	join := func(conn *host.Connection) (*member, error) {
 		path := o.checkpointPath(conn.Config().Name)
 		d := &ingest.Drain{
 			Operation: op.Name,
@@ -190,39 +192,52 @@ func (o *sourceOptions) run(ctx context.Context) error {
 
 			KeepTrying: o.follow && o.all,
 		}
-		closeDrain, err := r.open(ctx, conn, d, path, config)
-		defer closeDrain()
+		closeFiles, err := r.open(ctx, conn, d, path, config)
 		if err != nil {
-			return err
+			closeFiles()
+			return nil, err
 		}
 		if size := conn.Config().DefaultPageSize; size > 0 && size < 500 && !cli.HasMember(config, "page_size") {
 			a.Logger().Warn("default_page_size makes more requests of the log than pages of 1000 would: give page_size in --source-config",
 				"connection", d.Connection, "default_page_size", size)
 		}
-		drains = append(drains, d)
+		return &member{conn: conn, drain: d, close: closeFiles}, nil
 	}
-	return r.drain(ctx, nil, drains...)
+	g := newGroup()
+	defer func() { g.close(ctx) }()
+	for _, conn := range s.Connections() {
+		m, err := join(conn)
+		if err != nil {
+			return err
+		}
+		g.add(m)
+	}
+	if !o.all || !o.follow {
+		return r.drain(ctx, nil, g, nil)
+	}
+	again := &reread{run: &r, known: configs, join: join}
+	return r.drain(ctx, nil, g, again.change)
 }
 
 // connectSources connects to the connection that the flags name. With --all it connects to every connection of the file that
-// is of the module's kind, and returns how many it left out. Each must be usable, because missing records are noticed too late.
+// is of the module's kind, and returns their configurations and how many it left out. Each must be usable, because missing records are noticed too late.
 // Only a token may be unreadable: its source then fails, or with --follow tries again, and the others go on.
-func connectSources(ctx context.Context, a *cli.App, need cli.Need, all bool) (s *cli.Session, leftOut int, err error) {
+func connectSources(ctx context.Context, a *cli.App, need cli.Need, all bool) (s *cli.Session, used []host.Config, leftOut int, err error) {
 	if !all {
 		s, err = a.Connect(ctx, cli.ConnectOptions{Need: need})
-		return s, 0, err
+		return s, nil, 0, err
 	}
 	configs, path, err := a.ReadConnections()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	s = &cli.Session{}
 	if s.Module, err = a.LoadModule(ctx); err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	if err := a.Confine(need, configs...); err != nil {
 		s.Close()
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	for _, config := range configs {
 		if err := a.CheckKind(config, path); err != nil {
@@ -230,16 +245,17 @@ func connectSources(ctx context.Context, a *cli.App, need cli.Need, all bool) (s
 			a.Warnf("left out: %s", err)
 			continue
 		}
-		c, err := s.Module.Connect(ctx, a.ForReading(config), host.ConnectOptions{AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+		c, err := connectForSource(ctx, a, s.Module, config)
 		if err != nil {
 			s.Close()
-			return nil, 0, err
+			return nil, nil, 0, err
 		}
 		s.Add(c)
+		used = append(used, config)
 	}
 	if s.Conn == nil {
 		s.Close()
-		return nil, 0, cli.Usagef("%s has no connection of kind %s, the kind of the module: add one, or name another module", path, s.Module.Manifest().Kind)
+		return nil, nil, 0, cli.Usagef("%s has no connection of kind %s, the kind of the module: add one, or name another module", path, s.Module.Manifest().Kind)
 	}
-	return s, leftOut, nil
+	return s, used, leftOut, nil
 }

@@ -1,0 +1,87 @@
+package source
+
+import (
+	"context"
+	"reflect"
+	"slices"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/host"
+)
+
+// reread reads the connection file again for a run of --all --follow. It is used by one goroutine.
+type reread struct {
+	run   *run
+	known []host.Config                           // the configurations of the members, as the file had them
+	join  func(*host.Connection) (*member, error) // opens the files of a connection
+}
+
+// change makes the group what the connection file says now: it starts new connections, ends those that are gone, and starts
+// changed ones again from their checkpoint. If the file is not valid, all stays as it is.
+func (r *reread) change(ctx context.Context, g *group) {
+	a := r.run.app
+	if a.Flags.Config == "-" {
+		return // standard input can be read only once
+	}
+	configs, path, err := a.ReadConnections()
+	if err != nil {
+		a.Warnf("SIGHUP: the connections stay as they are: %s", err)
+		return
+	}
+	configs = slices.DeleteFunc(configs, func(c host.Config) bool { return a.CheckKind(c, path) != nil })
+	before := r.known
+	r.known = nil
+	for _, old := range before {
+		i := slices.IndexFunc(configs, func(c host.Config) bool { return c.Name == old.Name })
+		if i >= 0 && reflect.DeepEqual(configs[i], old) {
+			r.known = append(r.known, old)
+			continue
+		}
+		for _, m := range g.present() {
+			if m.conn.Config().Name == old.Name {
+				g.remove(ctx, m)
+			}
+		}
+		if i < 0 {
+			a.Warnf("SIGHUP: %s is no longer in %s: its stream has ended", old.Name, path)
+		}
+	}
+	for _, config := range configs {
+		named := func(c host.Config) bool { return c.Name == config.Name }
+		if slices.ContainsFunc(r.known, named) {
+			continue
+		}
+		if err := r.start(ctx, g, config); err != nil {
+			a.Warnf("SIGHUP: %s does not start: %s: correct it, and send SIGHUP again", config.Name, err)
+			continue
+		}
+		r.known = append(r.known, config)
+		if slices.ContainsFunc(before, named) {
+			a.Warnf("SIGHUP: %s has changed: its stream goes on from its checkpoint", config.Name)
+		} else {
+			a.Warnf("SIGHUP: %s is new: its stream has started", config.Name)
+		}
+	}
+}
+
+// start connects to a connection and drains it.
+func (r *reread) start(ctx context.Context, g *group, config host.Config) error {
+	conn, err := connectForSource(ctx, r.run.app, r.run.session.Module, config)
+	if err != nil {
+		return err
+	}
+	m, err := r.join(conn)
+	if err != nil {
+		_ = conn.Close(ctx) // it did nothing
+		return err
+	}
+	g.add(m)
+	g.start(ctx, m)
+	return nil
+}
+
+// connectForSource connects to a connection of --all. Its token may be unreadable: its source then fails, or with --follow tries
+// again.
+func connectForSource(ctx context.Context, a *cli.App, m *host.Module, config host.Config) (*host.Connection, error) {
+	return m.Connect(ctx, a.ForReading(config), host.ConnectOptions{AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+}
