@@ -159,7 +159,7 @@ func TestHostileStatements_AmongOthers_HarmNobody(t *testing.T) {
 	const seed = 20260101
 	count := hostileStatements
 	if testing.Short() {
-		count = min(count, 60)
+		count = min(count, 25)
 	}
 	h := newHostile(t, seed)
 	org := oktatest.New(oktatest.Config{RateLimits: map[string]int{"*": -1}})

@@ -110,14 +110,24 @@ func lies(t *testing.T, db *sql.DB, ada string) (found []string) {
 	return found
 }
 
+// forgeryStep returns how far apart the forgeries are that a test tries. The list is in groups, so each group has one.
+func forgeryStep() int {
+	if testing.Short() {
+		return 3 * everyForgery
+	}
+	return everyForgery
+}
+
 const ada = "[\"ada.lovelace@example.com\"]"
 
 // TestNames_WhateverAStatementDoes_StayWhatTheyAre runs each forgery in a session of its own, and reads as a later author of
 // the session and as a later session with the same database.
 func TestNames_WhateverAStatementDoes_StayWhatTheyAre(t *testing.T) {
+	t.Parallel()
 	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	every := forgeryStep()
 	for i, forgery := range forgeries {
-		if i%everyForgery != 0 {
+		if i%every != 0 {
 			continue
 		}
 		for _, files := range []bool{false, true} {
@@ -156,10 +166,11 @@ func TestNames_WhateverAStatementDoes_StayWhatTheyAre(t *testing.T) {
 
 // TestOpen_DatabaseThatForges_IsRefusedOrHarmless has another DuckDB write the database.
 func TestOpen_DatabaseThatForges_IsRefusedOrHarmless(t *testing.T) {
+	t.Parallel()
 	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
-	refused := 0
+	refused, every := 0, forgeryStep()
 	for i, forgery := range forgeries {
-		if i%everyForgery != everyForgery/2 {
+		if i%every != every/2 {
 			continue
 		}
 		if strings.Contains(forgery, "results") || strings.Contains(forgery, "memory") || strings.Contains(forgery, "ATTACH") {
@@ -196,7 +207,7 @@ func TestOpen_DatabaseThatForges_IsRefusedOrHarmless(t *testing.T) {
 			_ = db.Close()
 		}
 	}
-	if refused < 50/everyForgery {
+	if refused < 50/every {
 		t.Errorf("%d databases were refused", refused)
 	}
 }

@@ -3,8 +3,10 @@
 package sql_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,8 +101,12 @@ func TestWalls_OfAQuery_AllowOnlyItsConnections(t *testing.T) {
 		{Connections: []*host.Connection{c}, Database: kept},
 	} {
 		shared := open(t, config)
-		for statement, reason := range reaching() {
-			db := shared
+		statements := reaching()
+		for i, statement := range slices.Sorted(maps.Keys(statements)) {
+			if testing.Short() && i%5 != 0 && config.Database != "" {
+				continue // the first configuration tries all
+			}
+			db, reason := shared, statements[statement]
 			if strings.Contains(statement, "enable_logging") { // which leaves it unusable
 				var err error
 				if db, err = sql.Open(t.Context(), sql.Config{}); err != nil {
