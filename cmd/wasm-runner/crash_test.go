@@ -201,6 +201,9 @@ func TestOutput_OfEveryCommand_HasNoToken(t *testing.T) {
 	} {
 		formats := []string{"text", "json"}
 		if testing.Short() {
+			if i%4 > 1 {
+				continue // each line is a process
+			}
 			formats = formats[i%2:][:1]
 		}
 		for _, format := range formats {

@@ -77,11 +77,11 @@ func documents(t *testing.T) []string {
 func TestDocs_Commands_Run(t *testing.T) {
 	t.Parallel()
 	ran := map[string]int{}
-	for _, document := range documents(t) {
+	for i, document := range documents(t) {
 		blocks := shellBlocks(t, filepath.Join(root, document))
 		ran[document] = len(blocks)
-		if len(blocks) == 0 || document == longCommands && testing.Short() {
-			continue
+		if len(blocks) == 0 || testing.Short() && (document == longCommands || document != "README.md" && i%3 != 0) {
+			continue // each command is a process
 		}
 		t.Run(document, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"testing"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/abi/conformance"
@@ -32,6 +33,9 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 	opts := host.ConnectOptions{Secrets: hosttest.Secret(c.Token), Dial: dialLoopback, Logger: slog.New(slog.NewJSONHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Limits: host.Limits{CallTimeout: c.Limits.CallTimeout, Requests: c.Limits.Requests, BodyBytes: c.Limits.BodyBytes, HeldBytes: c.Limits.HeldBytes, ResultBytes: c.Limits.ResultBytes,
 			Records: c.Limits.Records, MemoryBytes: c.Limits.MemoryBytes, Concurrency: c.Limits.Concurrency, LogBytes: c.Limits.LogBytes}}
+	if testing.Short() {
+		opts.Sleep = hosttest.ShortSleep // repeats after a broken answer come at once
+	}
 	if len(c.RootCAs) > 0 {
 		opts.RootCAs = x509.NewCertPool()
 		if !opts.RootCAs.AppendCertsFromPEM(c.RootCAs) {
