@@ -195,6 +195,10 @@ func TestWrite_TornFrame_IsCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range int64(len(b) + 1) {
+		near := slices.ContainsFunc(ends, func(end int64) bool { return n >= end-frameChecksum-1 && n <= end+1 })
+		if testing.Short() && n%7 != 0 && !near {
+			continue // the long run cuts at each byte
+		}
 		there := 0 // pages
 		for there < len(ends) && ends[there] <= n {
 			there++
