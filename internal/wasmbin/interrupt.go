@@ -99,7 +99,7 @@ type rewriting struct {
 	global   string
 	out      []byte // the rewritten module so far
 	state    State
-	index    int   // of the added global, once the module's own are counted
+	index    int   // index of the added global, once the module's own are counted
 	mutable  []int // indices of the globals that are state
 	counted  bool  // the global section was written
 	exported bool  // the export section was written

@@ -66,7 +66,7 @@ type trace struct {
 	result uint64
 	trap   string
 	calls  int
-	hash   uint64 // of all calls, with their arguments, and of the memory at the end
+	hash   uint64 // covers all calls, their arguments, and the memory at the end
 }
 
 // execute runs a program with simulated imports. Their answers depend on the seed and the calls before.
