@@ -27,7 +27,9 @@ var hostCommand = flag.String("host", "", "a program that serves the host under 
 var serve = flag.Bool("serve", false, "serve our host over standard input and output, see conformance.Serve")
 
 // own returns the attacks on features that only this host has.
-func own() []conformance.Attack { return slices.Concat(files(), loading(), sinks(), statements()) }
+func own() []conformance.Attack {
+	return slices.Concat(files(), loading(), sinks(), statements(), confined())
+}
 
 // allAttacks returns the kit's attacks and our own.
 func allAttacks() []conformance.Attack { return append(conformance.Attacks(), own()...) }
@@ -112,6 +114,7 @@ func TestProcess_EveryAttack_IsContained(t *testing.T) {
 
 func TestMain(m *testing.M) {
 	sql.RunChildIfAsked()
+	runConfinedIfAsked()
 	log.SetOutput(io.Discard) // net/http logs invalid responses
 	if flag.Parse(); *serve {
 		if err := conformance.Serve(os.Stdin, os.Stdout, ours{}); err != nil {

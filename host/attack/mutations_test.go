@@ -1,8 +1,10 @@
 package attack
 
+import "slices"
+
 // mutations are the checks of this host that can be removed, by file. TestMutations_EachCheck_IsNeeded expects an attack to notice each
 // removal. Checks that are backed by another check are listed at the end of this file instead.
-var mutations = append(hostMutations, sqlMutations...)
+var mutations = slices.Concat(hostMutations, sqlMutations, confinementMutations)
 
 // hostMutations are those of the host without SQL.
 var hostMutations = []mutation{

@@ -230,7 +230,7 @@ var sqlMutations = []mutation{
 	{"SQL pages", "they are counted", []edit{never("host/sql/query.go", "q.pages.Add(1) > int64(q.limits.Pages)")}, ""},
 	{"SQL secrets", "the environment", []edit{swap("host/internal/child/start_unix.go", "return env\n", "if DOWN {\n\t\treturn append(env, os.Environ()...)\n\t}\n\treturn env\n"),
 		// The process learns which check is gone. The name of the variable is in two parts, because edits replace its end.
-		swap("host/internal/child/child.go", "cmd.Env = environment(s.Job, s.Pipes)", "cmd.Env = append(environment(job, pipes), \"ATTACK_WALL_DO\"+\"WN=\"+os.Getenv(\"ATTACK_WALL_DO\"+\"WN\"))")}, ""},
+		swap("host/internal/child/child.go", "cmd.Env = environment(s.Job, s.Pipes)", "cmd.Env = append(environment(s.Job, s.Pipes), \"ATTACK_WALL_DO\"+\"WN=\"+os.Getenv(\"ATTACK_WALL_DO\"+\"WN\"))")}, ""},
 	{"SQL confinement", "the process confines itself", []edit{swap("host/sql/internal/child/child.go", "walls, err := confine.Apply(policy(setup))",
 		"var walls confine.Report\n\tif !DOWN {\n\t\twalls, err = confine.Apply(policy(setup))\n\t}")}, ""},
 	{"SQL database", "new files are private", []edit{swap("host/internal/child/start_unix.go", "syscall.Umask(0o077)", "if !DOWN {\n\t\tsyscall.Umask(0o077)\n\t}")}, ""},
