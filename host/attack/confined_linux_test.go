@@ -137,7 +137,7 @@ func confined() []conformance.Attack {
 			cmd.Env = append(os.Environ(), confinedEnv+"="+m.name, confinedDir+"="+dir)
 			out, err := cmd.CombinedOutput()
 			if said := strings.TrimSpace(string(out)); err != nil || said != "refused" {
-				return fmt.Errorf("%s, %w", said, err)
+				return fmt.Errorf("it says %q and ends with %v", said, err)
 			}
 			return nil
 		}))

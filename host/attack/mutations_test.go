@@ -370,6 +370,8 @@ var hostMutations = []mutation{
 //   - wasmbin.Parse: wazero refuses the same when it compiles (shared and 64-bit memories, two memories, no memory, unknown
 //     sections, counts that exceed the bytes). TestParse_OfGoModules_AgreesWithTheCompiler compares the two.
 //   - An import that is not a function: no allowed name has a matching type.
+//   - no_new_privs in confine.Apply: landlock's library sets it too, and a filter of system calls cannot be set without it. The
+//     capabilities that root drops: landlock refuses the same, but for what only root may read. confine's tests have both.
 //   - The methods in Endpoint.Check: Class.Allows checks them too. The surfaces and rules of a manifest, and Endpoint.Check,
 //     are checked again by prepare, grant and egress.
 //   - The endpoint in a request (egress.build): grant found it by the same text.
