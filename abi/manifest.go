@@ -275,6 +275,35 @@ func (o *Operation) Check() error {
 			return err
 		}
 	}
+	if err := o.checkSurfaces(); err != nil {
+		return err
+	}
+	switch o.Idempotency {
+	case Safe, Idempotent, Verified, Keyed:
+	default:
+		return fmt.Errorf("idempotency %q must be safe, idempotent, verified or keyed", o.Idempotency)
+	}
+	if len(o.InputSchema) == 0 || string(o.InputSchema) == "null" {
+		return fmt.Errorf("input_schema is missing")
+	}
+	if _, err := subset.Check(o.InputSchema); err != nil {
+		return fmt.Errorf("input_schema: %w", err)
+	}
+	if err := o.checkEndpoints(); err != nil {
+		return err
+	}
+	if err := o.checkColumns(); err != nil {
+		return err
+	}
+	for i, code := range o.Rejections {
+		if !name(code) || slices.Contains(o.Rejections[:i], code) {
+			return fmt.Errorf("rejections: %q is not a name, or is listed twice", code)
+		}
+	}
+	return o.checkDisplay()
+}
+
+func (o *Operation) checkSurfaces() error {
 	if len(o.Surfaces) == 0 {
 		return fmt.Errorf("surfaces is empty")
 	}
@@ -289,17 +318,10 @@ func (o *Operation) Check() error {
 			return fmt.Errorf("surface %q must be axon, ingest or sql", s)
 		}
 	}
-	switch o.Idempotency {
-	case Safe, Idempotent, Verified, Keyed:
-	default:
-		return fmt.Errorf("idempotency %q must be safe, idempotent, verified or keyed", o.Idempotency)
-	}
-	if len(o.InputSchema) == 0 || string(o.InputSchema) == "null" {
-		return fmt.Errorf("input_schema is missing")
-	}
-	if _, err := subset.Check(o.InputSchema); err != nil {
-		return fmt.Errorf("input_schema: %w", err)
-	}
+	return nil
+}
+
+func (o *Operation) checkEndpoints() error {
 	if len(o.Endpoints) == 0 {
 		return fmt.Errorf("endpoints is empty")
 	}
@@ -327,6 +349,10 @@ func (o *Operation) Check() error {
 			}
 		}
 	}
+	return nil
+}
+
+func (o *Operation) checkColumns() error {
 	columns := map[string]bool{}
 	for _, c := range o.Columns {
 		if !name(c.Name) || columns[c.Name] {
@@ -339,12 +365,7 @@ func (o *Operation) Check() error {
 			return fmt.Errorf("column %q: type %q is not known", c.Name, c.Type)
 		}
 	}
-	for i, code := range o.Rejections {
-		if !name(code) || slices.Contains(o.Rejections[:i], code) {
-			return fmt.Errorf("rejections: %q is not a name, or is listed twice", code)
-		}
-	}
-	return o.checkDisplay()
+	return nil
 }
 
 // checkDisplay returns an error if Display has an unknown or repeated column, or a path for a column that is not

@@ -448,6 +448,34 @@ func (m *Manifest) checkService() error {
 	if err := m.RateLimitHabits.check(); err != nil {
 		return fmt.Errorf("rate_limit_habits: %w", err)
 	}
+	if err := m.checkNames(); err != nil {
+		return err
+	}
+	views := map[string]bool{}
+	for _, v := range m.Views {
+		if views[v.Name] {
+			return fmt.Errorf("view %q is listed twice", v.Name)
+		}
+		views[v.Name] = true
+		if len(v.Answers) > maxAnswers {
+			return fmt.Errorf("view %q may have %d answers", v.Name, maxAnswers)
+		}
+		if err := v.check(m); err != nil {
+			return fmt.Errorf("view %q: %w", v.Name, err)
+		}
+	}
+	for i := range m.Operations {
+		if op := &m.Operations[i]; op.Backfill != nil {
+			if err := op.Backfill.check(m, op); err != nil {
+				return fmt.Errorf("operation %q: %w", op.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkNames checks the names of headers and parameters, and the time layouts.
+func (m *Manifest) checkNames() error {
 	if h := m.RequestIDHeader; h != "" && (!headerName(h) || m.isCredential(h)) {
 		return fmt.Errorf("request_id_header: %q is not a response header", h)
 	}
@@ -472,26 +500,6 @@ func (m *Manifest) checkService() error {
 	for _, t := range m.TimeLayouts {
 		if _, err := TimeLayout(t); err != nil {
 			return fmt.Errorf("time_layouts: %w", err)
-		}
-	}
-	views := map[string]bool{}
-	for _, v := range m.Views {
-		if views[v.Name] {
-			return fmt.Errorf("view %q is listed twice", v.Name)
-		}
-		views[v.Name] = true
-		if len(v.Answers) > maxAnswers {
-			return fmt.Errorf("view %q may have %d answers", v.Name, maxAnswers)
-		}
-		if err := v.check(m); err != nil {
-			return fmt.Errorf("view %q: %w", v.Name, err)
-		}
-	}
-	for i := range m.Operations {
-		if op := &m.Operations[i]; op.Backfill != nil {
-			if err := op.Backfill.check(m, op); err != nil {
-				return fmt.Errorf("operation %q: %w", op.Name, err)
-			}
 		}
 	}
 	return nil
