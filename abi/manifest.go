@@ -211,8 +211,8 @@ func (m *Manifest) Check() error {
 	if member := m.ofMinor1(); m.Minor == 0 && member != "" {
 		return fmt.Errorf("manifest: %s needs minor version 1, but the manifest is of 0: set minor to 1", member)
 	}
-	if m.Minor == 1 && slices.ContainsFunc(m.Views, func(v View) bool { return v.Answers != nil }) {
-		return fmt.Errorf("manifest: answers needs minor version 2, but the manifest is of 1: set minor to 2")
+	if m.Minor == 1 && slices.ContainsFunc(m.Views, func(v View) bool { return v.Answers != nil || v.Of != nil }) {
+		return fmt.Errorf("manifest: answers and of need minor version 2, but the manifest is of 1: set minor to 2")
 	}
 	for i, f := range m.Requires {
 		if !name(f) || slices.Contains(m.Requires[:i], f) {

@@ -190,6 +190,12 @@ func (v View) check(m *Manifest) error {
 		}
 		given[field] = json.RawMessage(`""`)
 	}
+	if v.Of != nil {
+		if err := v.Of.check(m, v, op); err != nil {
+			return fmt.Errorf("of: %w", err)
+		}
+		given[v.Of.Input] = json.RawMessage(`""`)
+	}
 	if err := op.takes(given); err != nil {
 		return err
 	}
@@ -197,6 +203,32 @@ func (v View) check(m *Manifest) error {
 		if err := a.check(m, op); err != nil {
 			return fmt.Errorf("answer %q: %w", a.Operation, err)
 		}
+	}
+	return nil
+}
+
+// maxMatch is the maximum length of ViewOf.Match, in bytes.
+const maxMatch = 256
+
+// check returns an error unless the view's rows can be found for the rows of another view.
+func (o *ViewOf) check(m *Manifest, v View, op *Operation) error {
+	i := slices.IndexFunc(m.Views, func(other View) bool { return other.Name == o.View })
+	if i < 0 || m.Views[i].Of != nil || m.Views[i].Times != nil {
+		return fmt.Errorf("view %q must be a view without of and times", o.View)
+	}
+	parent := m.operation(m.Views[i].Operation)
+	switch {
+	case parent == nil || !slices.ContainsFunc(parent.Columns, func(c Column) bool { return c.Name == o.Column && c.Type == Varchar }):
+		return fmt.Errorf("the view %q has no column %q of type %s", o.View, o.Column, Varchar)
+	case v.Times != nil || v.Answers != nil:
+		return fmt.Errorf("a view with of has no times and no answers")
+	case !name(o.As) || op.hasColumn(o.As):
+		return fmt.Errorf("as %q is not a name, or a column has it", o.As)
+	case len(o.Match) > maxMatch:
+		return fmt.Errorf("match is longer than %d bytes", maxMatch)
+	}
+	if _, err := regexp.Compile(o.Match); err != nil {
+		return fmt.Errorf("match: %w", err)
 	}
 	return nil
 }

@@ -222,6 +222,9 @@ func (m *Manifest) fill(older json.RawMessage) error {
 	for _, v := range part.Views { // its operation may be missing from the module
 		if op := m.operation(v.Operation); op != nil {
 			v.Answers = slices.DeleteFunc(slices.Clone(v.Answers), func(a Answer) bool { return a.check(m, op) != nil })
+			if v.Of != nil && v.Of.check(m, v, op) != nil {
+				continue
+			}
 			m.Views = append(m.Views, v)
 		}
 	}

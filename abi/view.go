@@ -10,8 +10,20 @@ type View struct {
 	Times map[string]int64 `json:"times,omitempty"`
 	// Comment describes the view; default the operation's summary.
 	Comment string `json:"comment,omitempty"`
+	// Of makes the view one over several calls: one for each row of another view.
+	Of *ViewOf `json:"of,omitempty"`
 	// Answers are ways in which the service selects or orders the view's rows itself. The first is the one to prefer.
 	Answers []Answer `json:"answers,omitempty"`
+}
+
+// ViewOf says for which rows of another view the operation of a view is called.
+type ViewOf struct {
+	View   string `json:"view"`   // the other view, which has no Of and no Times
+	Column string `json:"column"` // its column, of type VARCHAR
+	Input  string `json:"input"`  // the input that takes the column's value
+	As     string `json:"as"`     // the name of the value's column in this view, which is the first
+	// Match is a regular expression (RE2) for the values that Column can have. A value that does not match has no rows.
+	Match string `json:"match,omitempty"`
 }
 
 // Answer is an operation that returns the rows of a view for which a condition holds, and may return more rows. A

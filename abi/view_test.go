@@ -31,7 +31,7 @@ func TestManifest_Check_OfAnswers(t *testing.T) {
 		change func(*abi.Manifest, *abi.Answer)
 		want   string
 	}{
-		"minor version 1":          {func(m *abi.Manifest, _ *abi.Answer) { m.Minor = 1 }, "answers needs minor version 2, but the manifest is of 1"},
+		"minor version 1":          {func(m *abi.Manifest, _ *abi.Answer) { m.Minor = 1 }, "answers and of need minor version 2, but the manifest is of 1"},
 		"an operation that writes": {func(_ *abi.Manifest, a *abi.Answer) { a.Operation = "join" }, "not one of class read on surface sql"},
 		"no operation":             {func(_ *abi.Manifest, a *abi.Answer) { a.Operation = "gone" }, "not one of class read on surface sql"},
 		"another key":              {func(m *abi.Manifest, a *abi.Answer) { other(m); m.Operations[3].Key = "id"; a.Operation = "other" }, `its key "id" must be the view's, ""`},
@@ -69,6 +69,40 @@ func TestManifest_Check_OfAnswers(t *testing.T) {
 	} {
 		m := answering()
 		c.change(&m, &m.Views[0].Answers[0])
+		if err := m.Check(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func TestManifest_Check_OfAViewOverAnother(t *testing.T) {
+	over := func() abi.Manifest {
+		m := answering()
+		m.Views[0].Times, m.Views[0].Answers, m.Views[0].Input = nil, nil, nil
+		m.Views = append(m.Views, abi.View{Name: "each", Operation: "range", Of: &abi.ViewOf{View: "recent", Column: "id", Input: "id", As: "of_id", Match: "^[a-z]+$"}})
+		return m
+	}
+	if m := over(); m.Check() != nil {
+		t.Fatal(m.Check())
+	}
+	for name, c := range map[string]struct {
+		change func(*abi.Manifest, *abi.View)
+		want   string
+	}{
+		"minor version 1":            {func(m *abi.Manifest, _ *abi.View) { m.Minor = 1 }, "answers and of need minor version 2"},
+		"an unknown view":            {func(_ *abi.Manifest, v *abi.View) { v.Of.View = "gone" }, `view "gone" must be a view without of and times`},
+		"a view over itself":         {func(_ *abi.Manifest, v *abi.View) { v.Of.View = "each" }, `view "each" must be a view without of and times`},
+		"a view with times":          {func(m *abi.Manifest, _ *abi.View) { m.Views[0].Times = map[string]int64{"since": 0} }, `view "recent" must be a view without of and times`},
+		"an unknown column":          {func(_ *abi.Manifest, v *abi.View) { v.Of.Column = "gone" }, `has no column "gone" of type VARCHAR`},
+		"a column of another type":   {func(_ *abi.Manifest, v *abi.View) { v.Of.Column = "at" }, `has no column "at" of type VARCHAR`},
+		"an unknown input":           {func(_ *abi.Manifest, v *abi.View) { v.Of.Input = "gone" }, `range has no input field "gone"`},
+		"a name that a column has":   {func(_ *abi.Manifest, v *abi.View) { v.Of.As = "at" }, `as "at" is not a name, or a column has it`},
+		"a match that is no pattern": {func(_ *abi.Manifest, v *abi.View) { v.Of.Match = "(" }, "match: "},
+		"a match that is too long":   {func(_ *abi.Manifest, v *abi.View) { v.Of.Match = strings.Repeat("a", 257) }, "match is longer than 256 bytes"},
+		"answers":                    {func(_ *abi.Manifest, v *abi.View) { v.Answers = []abi.Answer{} }, "a view with of has no times and no answers"},
+	} {
+		m := over()
+		c.change(&m, &m.Views[1])
 		if err := m.Check(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}

@@ -86,6 +86,8 @@ var applicationOperations = []connector.Operation{
 		Endpoints: []*abi.Endpoint{&getAppUsers},
 		List: &connector.List{Endpoint: getAppUsers.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"q", "q"}, {"expand", "expand"}},
 			Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 500, Noun: "application", Type: "AppInstance"},
+		View: &abi.View{Name: "application_users", Of: &abi.ViewOf{View: "applications", Column: "id", Input: "application", As: "application_id", Match: "^0oa[A-Za-z0-9]{17}$"},
+			Comment: "The users of all applications: at least one request for each application. A condition on application_id, or a join with applications, reads less."},
 	},
 	{
 		Name:        "assign_application_user",

@@ -241,6 +241,9 @@ var userColumns = []connector.Column{
 	{"links", abi.JSON, "_links", ""},
 }
 
+// ofUsers is for views that have a list for each user.
+var ofUsers = &abi.ViewOf{View: "users", Column: "id", Input: "user", As: "user_id", Match: "^00u[A-Za-z0-9]{17}$"}
+
 // userAnswers are the requests that select users. A filter shows changes at once, a search after about a second.
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers
 var userAnswers = []abi.Answer{

@@ -3,6 +3,8 @@
 package sql
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/records"
@@ -38,4 +40,10 @@ func appendCell(b []byte, t abi.ColumnType, cell records.Cell, rows *host.Rows) 
 		}
 	}
 	return wire.AppendNull(b)
+}
+
+// cellText returns a cell as VARCHAR. It stays valid when the record does not.
+func cellText(cell records.Cell) (string, bool) {
+	text, ok := cell.Text()
+	return strings.Clone(string(text)), ok
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -58,7 +60,7 @@ type generated struct {
 }
 
 // propertyViews are the views of statements, by the letter that stands for each.
-var propertyViews = map[string]string{"U": "users", "G": "groups", "L": "system_log"}
+var propertyViews = map[string]string{"U": "users", "G": "groups", "L": "system_log", "F": "user_factors"}
 
 func newProperty(t *testing.T, seed uint64) *property {
 	p := &property{Rand: rand.New(rand.NewPCG(seed, 17)), columns: map[string][]generated{}, pages: map[string]int{}}
@@ -233,10 +235,13 @@ func (p *property) condition(view, alias string, depth int) string {
 
 // statement writes a statement over U, G and L.
 func (p *property) statement() string {
-	letter := pick(p, "U", "U", "L", "G")
+	if p.IntN(4) == 0 {
+		return p.join()
+	}
+	letter := pick(p, "U", "U", "L", "G", "F")
 	view := propertyViews[letter]
 	cond := func(alias string) string { return p.condition(view, alias, 2) }
-	id := map[string]string{"U": "id", "G": "id", "L": "uuid"}[letter]
+	id := map[string]string{"U": "id", "G": "id", "F": "id", "L": "uuid"}[letter]
 	c, d := pick(p, p.columns[view]...), pick(p, p.columns[view]...)
 	switch p.IntN(16) {
 	case 0:
@@ -272,6 +277,32 @@ func (p *property) statement() string {
 	return fmt.Sprintf("SELECT a.%s FROM %s a WHERE %s", pick(p, id, "*"), letter, cond("a"))
 }
 
+// join writes a statement over two views, of which one may need only the rows that match the other.
+func (p *property) join() string {
+	one, key := pick(p, "L", "F"), "a.actor_id"
+	if one == "F" {
+		key = "a.user_id"
+	}
+	left, right := p.condition(propertyViews[one], "a", 1), p.condition("users", "b", 1)
+	equal := pick(p, key+" = b.id", "b.id = "+key, key+" = b.id AND "+right, key+" = b.id OR "+right, key+" IS NOT DISTINCT FROM b.id")
+	switch p.IntN(8) {
+	case 0:
+		return fmt.Sprintf("SELECT a.*, b.id FROM %s a, U b WHERE %s AND %s AND %s", one, equal, left, right)
+	case 1:
+		return fmt.Sprintf("SELECT a.* FROM %s a WHERE %s %s (SELECT %s FROM U b WHERE %s) AND %s", one, key, pick(p, "IN", "NOT IN"), pick(p, "b.id", "id"), right, left)
+	case 2:
+		return fmt.Sprintf("SELECT b.id FROM U b WHERE %s (SELECT 1 FROM %s a WHERE %s AND %s) AND %s", pick(p, "EXISTS", "NOT EXISTS"), one, equal, left, right)
+	case 3:
+		return fmt.Sprintf("SELECT a.*, c.id FROM U b %s JOIN (SELECT * FROM %s a WHERE %s) a ON %s %s JOIN G c ON c.name = b.department WHERE %s", pick(p, "LEFT", "INNER"), one, left, equal, pick(p, "LEFT", "FULL"), right)
+	case 4: // names that mean another column
+		return fmt.Sprintf("SELECT a.*, b.x FROM %s a JOIN (SELECT login AS id, id AS login, status AS x FROM U b WHERE %s) b ON %s = %s", one, right, key, pick(p, "b.id", "b.login"))
+	case 5:
+		return fmt.Sprintf("SELECT a.*, b.id FROM %s a %s JOIN U b ON %s LIMIT 100000", one, pick(p, "LEFT", "RIGHT", "FULL"), equal)
+	}
+	tables := pick(p, [2]string{one + " a", "U b"}, [2]string{"U b", one + " a"})
+	return fmt.Sprintf("SELECT a.*, b.id FROM %s %s JOIN %s ON %s AND %s WHERE %s", tables[0], pick(p, "INNER", "LEFT", "RIGHT", "FULL"), tables[1], equal, pick(p, left, right), pick(p, left, right))
+}
+
 // over writes a statement over views or tables.
 func over(statement, prefix string) string {
 	for letter, view := range propertyViews {
@@ -305,7 +336,7 @@ func (p *property) check(t *testing.T) {
 		t.Fatalf("%s\nviews: %v\ntables: %v", statement, err, wantErr)
 	}
 	if sorted(got) != sorted(want) {
-		t.Errorf("%s\nviews:\n%s\ntables:\n%s\nrequests:\n%s", statement, got, want, strings.Join(asked, "\n"))
+		t.Errorf("%s\n%s\n%d requests:\n%s", statement, cmp.Diff(strings.Split(sorted(want), "\n"), strings.Split(sorted(got), "\n")), len(asked), strings.Join(asked, "\n"))
 	}
 	for _, request := range asked {
 		if !strings.HasPrefix(request, "GET ") {

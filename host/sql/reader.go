@@ -80,6 +80,9 @@ func (r *reader) Bind(_ context.Context, call wire.Call) (table wire.TableMessag
 			return err
 		}
 		table.Single = op.Single
+		if view := dependent(r.manifest(call), call); view != nil {
+			table.Many, table.Columns = true, []wire.Column{{Name: view.Of.As, Type: abi.Varchar}}
+		}
 		for _, c := range op.Columns {
 			table.Columns = append(table.Columns, wire.Column{Name: c.Name, Type: c.Type})
 		}
@@ -97,8 +100,10 @@ func (r *reader) operation(q *query, call wire.Call) (*abi.Operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.Table(q.ctx, call.Operation, json.RawMessage(call.Input), host.TableOptions{}); err != nil {
-		return nil, err
+	if dependent(c.Module().Manifest(), call) == nil {
+		if _, err := c.Table(q.ctx, call.Operation, json.RawMessage(call.Input), host.TableOptions{}); err != nil {
+			return nil, err
+		}
 	}
 	return c.Module().Operation(call.Operation)
 }
@@ -112,6 +117,10 @@ func (r *reader) Open(_ context.Context, call wire.Call, columns []int, pushed *
 		}
 		op, err := c.Module().Operation(call.Operation)
 		if err != nil {
+			return err
+		}
+		if view := dependent(c.Module().Manifest(), call); view != nil {
+			rows, err = r.openEach(q, c, view, op, columns, pushed)
 			return err
 		}
 		names := make([]string, len(columns))
@@ -159,7 +168,7 @@ func viewOf(m *abi.Manifest, call wire.Call, pushed *wire.Pushed) *abi.View {
 	if pushed == nil {
 		return nil
 	}
-	i := slices.IndexFunc(m.Views, func(v abi.View) bool { return v.Name == pushed.View && v.Operation == call.Operation })
+	i := slices.IndexFunc(m.Views, func(v abi.View) bool { return v.Name == call.View && v.Operation == call.Operation })
 	if i < 0 {
 		return nil
 	}
@@ -174,6 +183,10 @@ func (r *reader) Plan(_ context.Context, call wire.Call, pushed wire.Pushed) (me
 			return err
 		}
 		plan := pushdown.Plan{Calls: []pushdown.Call{{Operation: call.Operation, Input: json.RawMessage(call.Input)}}}
+		if view := dependent(c.Module().Manifest(), call); view != nil {
+			message = planEach(view, pushed)
+			return nil
+		}
 		if view := viewOf(c.Module().Manifest(), call, &pushed); view != nil {
 			plan = pushdown.Of(view, c.Module().Manifest(), call, pushed, time.Now())
 		}

@@ -24,7 +24,11 @@ func View(v abi.View) string {
 	if len(v.Times) > 0 {
 		w.Raw("times", times.String())
 	}
-	if w.StrIf("comment", v.Comment); len(v.Answers) > 0 {
+	if w.StrIf("comment", v.Comment); v.Of != nil {
+		var of jsonval.Writer
+		w.Raw("of", of.Str("view", v.Of.View).Str("column", v.Of.Column).Str("input", v.Of.Input).Str("as", v.Of.As).StrIf("match", v.Of.Match).String())
+	}
+	if len(v.Answers) > 0 {
 		w.Raw("answers", texts.JSONArray(v.Answers, answer))
 	}
 	return w.String()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/mach5/okta-connector/host/sql/internal/tree"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
@@ -21,36 +22,36 @@ type ordered struct {
 // ordered takes the ORDER BY from SELECT … FROM view WHERE … ORDER BY column LIMIT n. ok is false for all other statements. The
 // caller has checked by the plan that nothing but a filter and a projection is between the view and the order.
 func (e *Engine) ordered(ctx context.Context, statement string) (o ordered, ok bool) {
-	tree := e.serialized(ctx, statement)
-	node, _ := at(tree, "statements", 0, "node").(map[string]any)
-	modifiers := listAt(node, "modifiers")
-	from, _ := at(node, "from_table").(map[string]any)
-	if len(listAt(tree, "statements")) != 1 || textAt(node, "type") != "SELECT_NODE" || len(modifiers) != 2 || len(listAt(node, "cte_map", "map")) > 0 {
+	parsed := e.serialized(ctx, statement)
+	node, _ := tree.At(parsed, "statements", 0, "node").(map[string]any)
+	modifiers := tree.List(node, "modifiers")
+	from, _ := tree.At(node, "from_table").(map[string]any)
+	if len(tree.List(parsed, "statements")) != 1 || tree.Text(node, "type") != "SELECT_NODE" || len(modifiers) != 2 || len(tree.List(node, "cte_map", "map")) > 0 {
 		return o, false
 	}
 	order, limit := modifiers[0], modifiers[1]
-	by := listAt(order, "orders")
-	if textAt(order, "type") != "ORDER_MODIFIER" || textAt(limit, "type") != "LIMIT_MODIFIER" || len(by) != 1 || at(node, "sample") != nil || at(node, "qualify") != nil {
+	by := tree.List(order, "orders")
+	if tree.Text(order, "type") != "ORDER_MODIFIER" || tree.Text(limit, "type") != "LIMIT_MODIFIER" || len(by) != 1 || tree.At(node, "sample") != nil || tree.At(node, "qualify") != nil {
 		return o, false
 	}
-	names := listAt(by[0], "expression", "column_names")
-	o.view, o.descending = textAt(from, "table_name"), textAt(by[0], "type") == "DESCENDING"
-	if direction := textAt(by[0], "type"); direction != "DESCENDING" && direction != "ASCENDING" && direction != "ORDER_DEFAULT" {
+	names := tree.List(by[0], "expression", "column_names")
+	o.view, o.descending = tree.Text(from, "table_name"), tree.Text(by[0], "type") == "DESCENDING"
+	if direction := tree.Text(by[0], "type"); direction != "DESCENDING" && direction != "ASCENDING" && direction != "ORDER_DEFAULT" {
 		return o, false
 	}
-	if textAt(by[0], "expression", "type") != "COLUMN_REF" || len(names) == 0 || !e.isView(from) {
+	if tree.Text(by[0], "expression", "type") != "COLUMN_REF" || len(names) == 0 || !e.isView(from) {
 		return o, false
 	}
 	o.column, _ = names[len(names)-1].(string)
-	for _, selected := range listAt(node, "select_list") { // one of another meaning could have the column's name
-		alias := textAt(selected, "alias")
-		star := textAt(selected, "class") == "STAR"
-		if star && (len(listAt(selected, "replace_list")) > 0 || len(listAt(selected, "rename_list")) > 0) || strings.EqualFold(alias, o.column) {
+	for _, selected := range tree.List(node, "select_list") { // one of another meaning could have the column's name
+		alias := tree.Text(selected, "alias")
+		star := tree.Text(selected, "class") == "STAR"
+		if star && (len(tree.List(selected, "replace_list")) > 0 || len(tree.List(selected, "rename_list")) > 0) || strings.EqualFold(alias, o.column) {
 			return o, false
 		}
 	}
 	node["modifiers"] = []any{limit}
-	b, err := json.Marshal(tree)
+	b, err := json.Marshal(parsed)
 	if err != nil {
 		return o, false
 	}
@@ -60,49 +61,14 @@ func (e *Engine) ordered(ctx context.Context, statement string) (o ordered, ok b
 
 // isView reports whether a table of FROM is the view of a connection, with its own names of columns.
 func (e *Engine) isView(from map[string]any) bool {
-	name, schema := strings.ToLower(textAt(from, "table_name")), strings.ToLower(textAt(from, "schema_name"))
-	if textAt(from, "type") != "BASE_TABLE" || len(listAt(from, "column_name_alias")) > 0 || textAt(from, "catalog_name") != "" || at(from, "sample") != nil {
+	name, schema := strings.ToLower(tree.Text(from, "table_name")), strings.ToLower(tree.Text(from, "schema_name"))
+	if tree.Text(from, "type") != "BASE_TABLE" || len(tree.List(from, "column_name_alias")) > 0 || tree.Text(from, "catalog_name") != "" || tree.At(from, "sample") != nil {
 		return false
 	}
 	if schema == "" {
 		return len(e.names.relations[name]) > 0 && e.names.hidden[name] == ""
 	}
 	return e.names.schemas[schema]
-}
-
-// isTop reports whether a plan is the first rows of one scan in an order, with nothing but filters and projections in between.
-func isTop(root operator) bool {
-	top := false
-	for o := root; ; o = o.Children[0] {
-		switch o.Name {
-		case "TOP_N":
-			top = true
-		case scanOperator:
-			return top
-		case "PROJECTION", "FILTER":
-		default:
-			return false
-		}
-		if len(o.Children) != 1 {
-			return false
-		}
-	}
-}
-
-// isStream reports whether a plan passes the rows of one scan on as they come.
-func isStream(root operator) bool {
-	for o := root; ; o = o.Children[0] {
-		switch o.Name {
-		case scanOperator:
-			return true
-		case "PROJECTION", "FILTER", "STREAMING_LIMIT", "LIMIT":
-		default:
-			return false
-		}
-		if len(o.Children) != 1 {
-			return false
-		}
-	}
 }
 
 // only returns the scan of a plan that has one.

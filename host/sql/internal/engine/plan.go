@@ -15,6 +15,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/mach5/okta-connector/host/sql/internal/tree"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
@@ -58,9 +59,11 @@ func (t *tags) remove(s *scan) {
 
 // plan is what is known of a statement's scans before it runs.
 type plan struct {
-	scans    []*scan              // as DuckDB bound them when it explained the statement
-	prepared []*scan              // those in the plan that PREPARE bound
-	found    map[int]*wire.Pushed // what the plan wants of the rows of a scan, by the scan's tag
+	scans    []*scan                    // as DuckDB bound them when it explained the statement
+	prepared []*scan                    // those in the plan that PREPARE bound
+	found    map[int]*wire.Pushed       // what the plan wants of the rows of a scan, by the scan's tag
+	keys     map[int][]joinKey          // by the scan's tag
+	sets     map[int]map[string]*keySet // values to keep, by the scan's tag and column
 }
 
 // bind notes a scan.
@@ -79,46 +82,27 @@ func (s *statement) takeBound() []*scan {
 	return bound
 }
 
-// pushed returns what the statement wants of the rows of a scan; nil is all of them. A scan that runs is the one in the
+// planned returns the tag in the plan of a scan that runs, and what the statement wants of its rows; nil is all of them. A scan that runs is the one in the
 // plan if it is the same object, which is so for what PREPARE bound, or if it has its place in the order of all binds: DuckDB binds
 // the same statement in the same order.
-func (s *statement) pushed(one *scan) *wire.Pushed {
+func (s *statement) planned(one *scan) (tag int, pushed *wire.Pushed) {
 	if slices.Contains(s.plan.prepared, one) {
-		return s.plan.found[one.tag]
+		return one.tag, s.plan.found[one.tag]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := slices.Index(s.bound, one)
-	same := func(a, b *scan) bool { return a.call == b.call && a.view == b.view }
+	same := func(a, b *scan) bool { return a.call == b.call }
 	if at < 0 || one.tag == 0 || !slices.EqualFunc(s.bound, s.plan.scans, same) {
-		return nil
+		return 0, nil
 	}
-	return s.plan.found[s.plan.scans[at].tag]
-}
-
-// operator is a node of a plan, as EXPLAIN (FORMAT json) prints it.
-type operator struct {
-	Name     string                     `json:"name"`
-	Children []operator                 `json:"children"`
-	Info     map[string]json.RawMessage `json:"extra_info"`
-}
-
-// info returns a text of the node. DuckDB prints a text of several lines as an array.
-func (o operator) info(name string) string {
-	var text string
-	var lines []string
-	if json.Unmarshal(o.Info[name], &text) == nil {
-		return text
-	}
-	if json.Unmarshal(o.Info[name], &lines) == nil {
-		return strings.Join(lines, "\n")
-	}
-	return ""
+	tag = s.plan.scans[at].tag
+	return tag, s.plan.found[tag]
 }
 
 // explain returns the plan of a statement, and what it wants of each scan. ok is false for a statement that DuckDB does not explain,
 // and one without scans of views.
-func (e *Engine) explain(ctx context.Context, s *statement, text string) (root operator, p plan, ok bool) {
+func (e *Engine) explain(ctx context.Context, s *statement, text string) (root tree.Operator, p plan, ok bool) {
 	s.takeBound()
 	parameters := e.parameters(ctx, text)
 	var key, printed string
@@ -131,22 +115,22 @@ func (e *Engine) explain(ctx context.Context, s *statement, text string) (root o
 	}
 	_ = rows.Close()
 	p = plan{scans: s.takeBound(), found: map[int]*wire.Pushed{}}
-	var roots []operator
+	var roots []tree.Operator
 	if err != nil || json.Unmarshal([]byte(printed), &roots) != nil || len(roots) != 1 {
 		return root, p, false
 	}
-	var walk func(o operator, filters []string, limited bool)
-	walk = func(o operator, filters []string, limited bool) {
+	var walk func(o tree.Operator, filters []string, limited bool)
+	walk = func(o tree.Operator, filters []string, limited bool) {
 		switch o.Name {
 		case "FILTER":
-			filters = append(slices.Clone(filters), o.info("Expression"))
+			filters = append(slices.Clone(filters), o.Text("Expression"))
 		case scanOperator:
 			one, prepared := e.tagged(o, p.scans)
 			if prepared {
 				p.prepared = append(p.prepared, one)
 			}
 			if one != nil {
-				p.found[one.tag] = &wire.Pushed{View: one.view, Condition: e.condition(ctx, one, filters, parameters), Limited: limited}
+				p.found[one.tag] = &wire.Pushed{Condition: e.condition(ctx, one, filters, parameters), Limited: limited}
 			}
 		default:
 			filters = nil
@@ -171,8 +155,8 @@ func (e *Engine) parameters(ctx context.Context, statement string) map[string]an
 		return nil
 	}
 	all := map[string]any{}
-	for i, argument := range listAt(e.serialized(ctx, "SELECT "+m[1]), "statements", 0, "node", "select_list") {
-		all[cmp.Or(textAt(argument, "alias"), strconv.Itoa(i+1))] = argument
+	for i, argument := range tree.List(e.serialized(ctx, "SELECT "+m[1]), "statements", 0, "node", "select_list") {
+		all[cmp.Or(tree.Text(argument, "alias"), strconv.Itoa(i+1))] = argument
 	}
 	return all
 }
@@ -181,10 +165,13 @@ func (e *Engine) parameters(ctx context.Context, statement string) map[string]an
 const scanOperator = "CONNECTOR_TABLE"
 
 // tagged returns the scan of a node: one of those that were bound for the plan, or one that PREPARE bound.
-func (e *Engine) tagged(o operator, bound []*scan) (one *scan, prepared bool) {
-	tag, err := strconv.Atoi(o.info("Estimated Cardinality"))
+func (e *Engine) tagged(o tree.Operator, bound []*scan) (one *scan, prepared bool) {
+	tag, err := strconv.Atoi(o.Text("Estimated Cardinality"))
 	if err != nil || tag <= firstTag {
 		return nil, false
+	}
+	if tag >= 2*firstTag && tag%manyMore == 0 {
+		tag /= manyMore
 	}
 	for _, one := range bound {
 		if one.tag == tag {
@@ -212,13 +199,13 @@ func (e *Engine) serialized(ctx context.Context, statement string) map[string]an
 	if err := e.conn.QueryRowContext(ctx, "SELECT system.main.json_serialize_sql("+text(statement)+")::VARCHAR").Scan(&parsed); err != nil {
 		return nil
 	}
-	var tree map[string]any
+	var root map[string]any
 	dec := json.NewDecoder(strings.NewReader(parsed))
 	dec.UseNumber() // places and numbers may be longer than a float64 keeps
-	if err := dec.Decode(&tree); err != nil || tree["error"] != false {
+	if err := dec.Decode(&root); err != nil || root["error"] != false {
 		return nil
 	}
-	return tree
+	return root
 }
 
 // reads reports whether a scan was bound.
@@ -239,8 +226,10 @@ func (e *Engine) prepare(s *statement, kind duckdb.StmtType, text string, readab
 	if !ok {
 		return asked
 	}
-	s.plan = p
-	if kind != duckdb.STATEMENT_TYPE_SELECT || !isTop(root) {
+	if kind == duckdb.STATEMENT_TYPE_SELECT {
+		e.joins(s.ctx, text, &p)
+	}
+	if s.plan = p; kind != duckdb.STATEMENT_TYPE_SELECT || !root.IsTop(scanOperator) {
 		return asked
 	}
 	if other, p, ok := e.inOrder(s, text, readable); ok {
@@ -259,7 +248,7 @@ func (e *Engine) inOrder(s *statement, text string, readable func(string) string
 	asked := readable(o.statement)
 	root, p, ok := e.explain(s.ctx, s, asked)
 	one, found := p.only()
-	if !ok || !isStream(root) || one == nil || one.view != o.view {
+	if !ok || !root.IsStream(scanOperator) || one == nil || one.call.View != o.view {
 		return "", p, false
 	}
 	found.Order, found.Descending = o.column, o.descending
@@ -279,7 +268,7 @@ func (e *Engine) explained(s *statement, text string) (rows [][]any) {
 		return nil
 	}
 	s.plan = p
-	if isTop(root) {
+	if root.IsTop(scanOperator) {
 		if _, ordered, ok := e.inOrder(s, plain, func(text string) string { return text }); ok {
 			p = ordered
 		}
@@ -302,7 +291,7 @@ func (e *Engine) explained(s *statement, text string) (rows [][]any) {
 		} else {
 			how = message.Text
 		}
-		rows = append(rows, []any{one.call.Connection + "." + one.view, how})
+		rows = append(rows, []any{one.call.Connection + "." + one.call.View, how})
 	}
 	return rows
 }

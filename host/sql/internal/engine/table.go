@@ -16,8 +16,7 @@ import (
 type scan struct {
 	engine *Engine
 	call   wire.Call
-	view   string // the view that it is in; "" is none
-	tag    int    // unique among all scans in views; 0 for a scan outside of a view
+	tag    int // unique among all scans in views; 0 for a scan outside of a view
 	table  wire.TableMessage
 }
 
@@ -27,7 +26,7 @@ func (e *Engine) bind(info mapping.BindInfo) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scan{engine: e, call: wire.Call{Connection: texts[0], Operation: texts[1], Input: texts[2]}}
+	s := &scan{engine: e, call: wire.Call{Connection: texts[0], Operation: texts[1], Input: texts[2], View: bindView(info)}}
 	if err := checkJSON(s.call.Input); err != nil {
 		return nil, err
 	}
@@ -35,7 +34,7 @@ func (e *Engine) bind(info mapping.BindInfo) (*scan, error) {
 	if s.table, err = e.source.Bind(running.ctx, s.call); err != nil {
 		return nil, err
 	}
-	if s.view = bindView(info); s.view != "" && !s.table.Single {
+	if s.call.View != "" && !s.table.Single {
 		e.tags.add(s)
 	}
 	running.bind(s)
@@ -59,11 +58,17 @@ func (s *scan) cardinality() int {
 	switch {
 	case s.table.Single:
 		return 1
+	case s.tag > 0 && s.table.Many:
+		return s.tag * manyMore
 	case s.tag > 0:
 		return s.tag
 	}
 	return firstTag
 }
+
+// manyMore is how many times more rows DuckDB plans for where a view has a list for each row of another. It then reads the other view
+// first.
+const manyMore = 16
 
 // scanRun is one run of a scan. DuckDB calls it on several of its threads, one at a time.
 type scanRun struct {
@@ -76,13 +81,15 @@ type scanRun struct {
 	cells   wire.Cells
 	asked   []int // by the columns of a chunk: which column of the table it is; -1 is none
 	vectors []vector
-	into    []int // by the columns of a batch: which of vectors
+	into    []int           // by the columns of a batch: which of vectors
+	kept    map[int]*keySet // by the columns of a chunk: where their values are kept
+	none    bool            // no row is needed
 }
 
 // run begins a run, of the statement that is running. That need not be the one that was bound: EXECUTE runs what PREPARE
 // bound.
 func (s *scan) run(asked []int) *scanRun {
-	return &scanRun{scan: s, running: s.engine.running.Load(), asked: asked, vectors: make([]vector, len(asked))}
+	return &scanRun{scan: s, running: s.engine.running.Load(), asked: asked, vectors: make([]vector, len(asked)), kept: map[int]*keySet{}}
 }
 
 // fill fills a chunk with what is left of a batch; no rows are the end. It never asks for another batch to fill it up,
@@ -90,10 +97,14 @@ func (s *scan) run(asked []int) *scanRun {
 func (r *scanRun) fill(chunk mapping.DataChunk) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.rows == nil {
+	if r.rows == nil && !r.none {
 		if err := r.begin(); err != nil {
 			return err
 		}
+	}
+	if r.none {
+		mapping.DataChunkSetSize(chunk, 0)
+		return nil
 	}
 	if r.left == 0 {
 		count, batch, err := r.rows.Next(r.running.ctx)
@@ -101,11 +112,17 @@ func (r *scanRun) fill(chunk mapping.DataChunk) error {
 			return err
 		}
 		r.left, r.cells = count, wire.NewCells(batch)
+		if count == 0 {
+			r.end()
+		}
 	}
 	n := min(r.left, int(mapping.VectorSize()))
 	for i, at := range r.asked {
 		if at >= 0 {
 			r.vectors[i] = newVector(mapping.DataChunkGetVector(chunk, mapping.IdxT(i)), r.scan.table.Columns[at].Type)
+			if set := r.kept[i]; set != nil {
+				r.vectors[i].seen = set.add
+			}
 		}
 	}
 	for row := range n {
@@ -126,8 +143,39 @@ func (r *scanRun) begin() (err error) {
 			columns, r.into = append(columns, at), append(r.into, i)
 		}
 	}
-	r.rows, err = r.scan.engine.source.Open(r.running.ctx, r.scan.call, columns, r.running.pushed(r.scan))
+	tag, pushed := r.running.planned(r.scan)
+	pushed, none := r.running.plan.joined(tag, pushed)
+	if none {
+		r.none = true
+		return nil
+	}
+	r.keep(r.running.plan.sets[tag])
+	r.rows, err = r.scan.engine.source.Open(r.running.ctx, r.scan.call, columns, pushed)
 	return err
+}
+
+// keep has the run keep the values of columns.
+func (r *scanRun) keep(sets map[string]*keySet) {
+	for i, at := range r.asked {
+		if at < 0 {
+			continue
+		}
+		if set := sets[r.scan.table.Columns[at].Name]; set != nil {
+			set.mu.Lock()
+			set.runs++
+			set.mu.Unlock()
+			r.kept[i] = set
+		}
+	}
+}
+
+// end notes that the values that the run keeps are all there.
+func (r *scanRun) end() {
+	for _, set := range r.kept {
+		set.mu.Lock()
+		set.ended = true
+		set.mu.Unlock()
+	}
 }
 
 // release ends a run. DuckDB says nothing else when a LIMIT is reached.

@@ -17,7 +17,8 @@ type vector struct {
 	raw      mapping.Vector
 	typ      abi.ColumnType
 	data     unsafe.Pointer
-	validity []uint64 // made with the first NULL
+	validity []uint64          // made with the first NULL
+	seen     func(text []byte) // takes each text, unless nil
 }
 
 func newVector(raw mapping.Vector, t abi.ColumnType) vector {
@@ -48,6 +49,9 @@ func put[T any](v *vector, row int, value T) {
 
 // setText sets a row to a text byte for byte. DuckDB copies it, and makes NULL of what is not UTF-8.
 func (v *vector) setText(row int, text []byte) {
+	if v.seen != nil {
+		v.seen(text)
+	}
 	mapping.VectorAssignStringElementLen(v.raw, mapping.IdxT(row), text)
 }
 

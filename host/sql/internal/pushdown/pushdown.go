@@ -198,6 +198,14 @@ func (t *translation) values(conjuncts []wire.Condition) (field string, values [
 	return field, values, needed
 }
 
+// Values returns the values that a column can have where a condition holds; nil is any.
+func Values(c *wire.Condition, column string) []string {
+	if c == nil {
+		return nil
+	}
+	return valuesOf(c, column)
+}
+
 // valuesOf returns the values that a column can have where a condition holds; nil is any.
 func valuesOf(c *wire.Condition, column string) []string {
 	switch c.Op {

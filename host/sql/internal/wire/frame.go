@@ -185,15 +185,18 @@ func TakePushed(b []byte) (p *Pushed, rest []byte, err error) {
 }
 
 // Call is what a query passes to connector_table and its like.
-type Call struct{ Connection, Operation, Input string }
+type Call struct {
+	Connection, Operation, Input string
+	View                         string // the view that calls; "" is none
+}
 
 // Size returns the length of all arguments.
-func (c Call) Size() int { return len(c.Connection) + len(c.Operation) + len(c.Input) }
+func (c Call) Size() int { return len(c.Connection) + len(c.Operation) + len(c.Input) + len(c.View) }
 
 // Bytes encodes a call: each argument behind its length.
 func (c Call) Bytes() []byte {
-	b := make([]byte, 0, c.Size()+12)
-	for _, text := range []string{c.Connection, c.Operation, c.Input} {
+	b := make([]byte, 0, c.Size()+16)
+	for _, text := range []string{c.Connection, c.Operation, c.Input, c.View} {
 		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...)
 	}
 	return b
@@ -201,7 +204,7 @@ func (c Call) Bytes() []byte {
 
 // ParseCall decodes a call.
 func ParseCall(b []byte) (c Call, err error) {
-	for _, to := range []*string{&c.Connection, &c.Operation, &c.Input} {
+	for _, to := range []*string{&c.Connection, &c.Operation, &c.Input, &c.View} {
 		var n uint32
 		if n, b, err = TakeNumber(b); err != nil || uint64(n) > uint64(len(b)) {
 			return Call{}, errShort

@@ -57,6 +57,7 @@ type Completion struct {
 type TableMessage struct {
 	Columns []Column
 	Single  bool // at most one row
+	Many    bool // a call for each row of another view
 }
 
 // Column is a column of a call's rows.
@@ -67,7 +68,6 @@ type Column struct {
 
 // Pushed is what a statement wants of the rows of a view.
 type Pushed struct {
-	View string // its name
 	// Condition holds for every row that the statement needs; nil is no condition.
 	Condition *Condition `json:",omitempty"`
 	// Order is a column by which the rows must come; "" is any order.
