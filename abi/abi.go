@@ -178,6 +178,7 @@ const (
 	SendCanceled    SendCode = "canceled"     // the caller canceled the call
 	SendLimit       SendCode = "limit"        // the call has no requests left
 	SendTainted     SendCode = "tainted"      // the response contained the connection's token and was discarded
+	SendCredential  SendCode = "credential"   // the host gets no valid access token; Status and UpstreamCode say what the service said
 )
 
 // EmitOptions are the options of records_emit.

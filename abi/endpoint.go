@@ -36,6 +36,8 @@ type Endpoint struct {
 	Bucket string `json:"bucket"`
 	// Scopes are the OAuth scopes for the request. The token needs one of them.
 	Scopes []string `json:"scopes,omitempty"`
+	// Optional says that the operation does without the endpoint. With OAuth, its scopes may be missing.
+	Optional bool `json:"optional,omitempty"`
 	// Class is what a request to the endpoint does. The request is allowed if that is read, or the effective class
 	// for the input. The default is read for GET, else the operation's class. An operation with ClassRules must set
 	// it for each method but GET, or use ClassOfInput.

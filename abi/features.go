@@ -20,5 +20,5 @@ const (
 
 // Features returns the features that the host of this repository has.
 func Features() []string {
-	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed, FeatureGuards}
+	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed, FeatureGuards, FeatureOAuth}
 }

@@ -3,6 +3,7 @@
 package abi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -208,11 +209,14 @@ func (m *Manifest) Check() error {
 	if m.Minor < 0 {
 		return fmt.Errorf("manifest: minor version must not be negative, found %d", m.Minor)
 	}
-	if member := m.ofMinor1(); m.Minor == 0 && member != "" {
+	if member := cmp.Or(m.ofMinor1(), m.ofMinor2()); m.Minor == 0 && member != "" {
 		return fmt.Errorf("manifest: %s needs minor version 1, but the manifest is of 0: set minor to 1", member)
 	}
 	if m.Minor == 1 && slices.ContainsFunc(m.Views, func(v View) bool { return v.Answers != nil || v.Of != nil }) {
 		return fmt.Errorf("manifest: answers and of need minor version 2, but the manifest is of 1: set minor to 2")
+	}
+	if member := m.ofMinor2(); m.Minor == 1 && member != "" {
+		return fmt.Errorf("manifest: %s needs minor version 2, but the manifest is of 1: set minor to 2", member)
 	}
 	for i, f := range m.Requires {
 		if !name(f) || slices.Contains(m.Requires[:i], f) {

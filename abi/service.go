@@ -28,6 +28,11 @@ type Auth struct {
 	ClientAuth string `json:"client_auth,omitempty"`
 	// DPoP says that the token endpoint issues tokens bound to a key (RFC 9449).
 	DPoP bool `json:"dpop,omitempty"`
+	// TokenBucket names the rate limit that requests to the token endpoint count against. Default: its path.
+	TokenBucket string `json:"token_bucket,omitempty"`
+	// ExpiredCodes are the service's error codes which, with a 403, mean that the token may have expired. They need
+	// RateLimitErrors, which says where the code is. A 401 always means it.
+	ExpiredCodes []string `json:"expired_codes,omitempty"`
 }
 
 // The types of Auth.
@@ -62,8 +67,8 @@ func (a Auth) check(lenient bool) error {
 	}
 	switch a.Type {
 	case AuthToken:
-		if a.TokenEndpoint != "" || a.ClientAuth != "" || a.DPoP {
-			return fmt.Errorf("token_endpoint, client_auth and dpop need type %s", AuthOAuth)
+		if a.TokenEndpoint != "" || a.ClientAuth != "" || a.DPoP || a.TokenBucket != "" || a.ExpiredCodes != nil {
+			return fmt.Errorf("token_endpoint, client_auth, dpop, token_bucket and expired_codes need type %s", AuthOAuth)
 		}
 	case AuthOAuth:
 		e := Endpoint{Endpoint: a.TokenEndpoint}
@@ -74,6 +79,10 @@ func (a Auth) check(lenient bool) error {
 			return fmt.Errorf("token_endpoint %q must be a POST without blanks", a.TokenEndpoint)
 		case a.ClientAuth != ClientPrivateKeyJWT:
 			return fmt.Errorf("client_auth %q must be %s", a.ClientAuth, ClientPrivateKeyJWT)
+		case a.Prefix == "":
+			return fmt.Errorf("prefix is missing: an access token has one, such as Bearer")
+		case len(a.ExpiredCodes) > maxNames:
+			return fmt.Errorf("expired_codes may have %d codes", maxNames)
 		}
 	default:
 		if !lenient {

@@ -51,7 +51,7 @@ func TestManifest_Check_OfMinorVersion1(t *testing.T) {
 		"a credential in no header":        {func(m *abi.Manifest) { m.Auth[0].Header = "" }, `header "" is not a header name`},
 		"a credential in Host":             {func(m *abi.Manifest) { m.Auth[0].Header = "host" }, "header host cannot carry a credential"},
 		"a credential after a line break":  {func(m *abi.Manifest) { m.Auth[0].Prefix = "A\nB" }, "prefix"},
-		"a token with a token endpoint":    {func(m *abi.Manifest) { m.Auth[0].TokenEndpoint = "POST /t" }, "token_endpoint, client_auth and dpop need type oauth"},
+		"a token with a token endpoint":    {func(m *abi.Manifest) { m.Auth[0].TokenEndpoint = "POST /t" }, "token_endpoint, client_auth, dpop, token_bucket and expired_codes need type oauth"},
 		"a token endpoint that is a GET":   {func(m *abi.Manifest) { m.Auth[1].TokenEndpoint = "GET /t" }, "must be a POST without blanks"},
 		"a token endpoint elsewhere":       {func(m *abi.Manifest) { m.Auth[1].TokenEndpoint = "POST https://evil.test/t" }, "token_endpoint"},
 		"an unknown proof of the client":   {func(m *abi.Manifest) { m.Auth[1].ClientAuth = "client_secret" }, "client_auth"},

@@ -261,6 +261,24 @@ func (o *Operation) declareLike(from *Operation) error {
 	return nil
 }
 
+// ofMinor2 returns the name of the first member of auth or an endpoint that minor version 1 does not have, or "".
+func (m *Manifest) ofMinor2() string {
+	for _, a := range m.Auth {
+		switch {
+		case a.TokenBucket != "":
+			return "token_bucket"
+		case a.ExpiredCodes != nil:
+			return "expired_codes"
+		}
+	}
+	for _, o := range m.Operations {
+		if slices.ContainsFunc(o.Endpoints, func(e Endpoint) bool { return e.Optional }) {
+			return "optional"
+		}
+	}
+	return ""
+}
+
 // ofMinor1 returns the name of the first member that minor version 0 does not have, or "".
 func (m *Manifest) ofMinor1() string {
 	for _, member := range []struct {

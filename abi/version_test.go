@@ -117,9 +117,9 @@ func TestParseManifest_WithAMemberOfAnotherType_SaysWhatWasWanted(t *testing.T) 
 
 func TestManifest_Missing_NamesWhatTheHostLacks(t *testing.T) {
 	m := sound()
-	m.Requires = []string{abi.FeatureKeys, "budgets", abi.FeatureOAuth}
+	m.Requires = []string{abi.FeatureKeys, "budgets", "floats"}
 	err := m.Missing(abi.Features())
-	if err == nil || err.Error() != "the module requires budgets, oauth, which this host (mach5:connector/v1, minor version 2) does not have: use a newer host" {
+	if err == nil || err.Error() != "the module requires budgets, floats, which this host (mach5:connector/v1, minor version 2) does not have: use a newer host" {
 		t.Error(err)
 	}
 	m.Requires = abi.Features()

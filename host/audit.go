@@ -12,6 +12,7 @@ import (
 	"github.com/mach5/okta-connector/host/audit"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/internal/account"
+	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
 )
@@ -132,9 +133,9 @@ func (c *Connection) auditWrites(inv *invocation, run *call) func(context.Contex
 // account returns the account that the connection's credential belongs to. It never fails and is safe for concurrent
 // use.
 func (c *Connection) account(ctx context.Context) *audit.Account {
-	return c.owner.Read(ctx, account.Source{Spec: c.module.manifest.Account, Secret: c.config.TokenSecretRef, Credential: c.credential,
-		Exchange: func(ctx context.Context, endpoint abi.Endpoint, req abi.Request) (*egress.Response, *abi.SendError) {
-			return (&call{conn: c}).exchange(ctx, endpoint, req, true)
+	return c.owner.Read(ctx, account.Source{Spec: c.module.manifest.Account, Secret: c.config.TokenSecretRef + c.config.OAuth.PrivateKeyRef, Client: c.config.OAuth.ClientID,
+		Credential: c.credential, Exchange: func(ctx context.Context, endpoint abi.Endpoint, req abi.Request) (*egress.Response, *abi.SendError) {
+			return (&call{conn: c, use: credential.Use{Auth: c.auth, Source: c.credential}}).exchange(ctx, endpoint, req, true)
 		}})
 }
 

@@ -29,13 +29,13 @@ type call struct {
 	surface abi.Surface
 	writes  writes
 	answers *answers.Set
+	use     credential.Use
 
-	placeholder credential.Placeholder
-	requests    []abi.RequestMeta
-	sends       int        // number of http_send calls, refused ones included
-	logged      int        // bytes written to the log
-	date        time.Time  // the service's clock in the last response
-	violation   *abi.Error // the first action of the guest that was not permitted
+	requests  []abi.RequestMeta
+	sends     int        // number of http_send calls, refused ones included
+	logged    int        // bytes written to the log
+	date      time.Time  // the service's clock in the last response
+	violation *abi.Error // the first action of the guest that was not permitted
 }
 
 // writes tracks the writes of a call: the checks before one is sent, and what became of it.
@@ -139,7 +139,7 @@ func sandboxConfig() sandbox.Config {
 				return 1
 			}),
 			define("secret_get", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.secret(strings.TrimRight(string(m.Read(a[0])), " ")))
+				return writeJSON(m, c.use.Secret(strings.TrimRight(string(m.Read(a[0])), " ")))
 			}),
 			define("wait", 1, func(ctx context.Context, c *call, _ messages, a []uint64) uint64 {
 				return c.wait(ctx, a[0])
@@ -185,7 +185,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
 	}
-	signed, err := c.authorize(&req)
+	signed, err := c.use.Authorize(&req)
 	if err != nil {
 		c.violate("secret_misused", err.Error())
 		return refused(abi.SendDenied, err.Error())

@@ -16,7 +16,8 @@ type Config struct {
 	Name           string `yaml:"name"`
 	Kind           string `yaml:"kind"`
 	BaseURL        string `yaml:"base_url"`         // the service's origin, such as https://service.example.com
-	TokenSecretRef string `yaml:"token_secret_ref"` // env:NAME or file:PATH
+	TokenSecretRef string `yaml:"token_secret_ref"` // the static token: env:NAME or file:PATH
+	OAuth          OAuth  `yaml:"oauth,omitempty"`  // signs in with OAuth instead of a static token
 	// DefaultPageSize is the number of records requested per page when the input does not say. Default: what the
 	// endpoint allows.
 	DefaultPageSize int `yaml:"default_page_size,omitempty"`
@@ -47,6 +48,16 @@ type Config struct {
 	TLSMin              string `yaml:"tls_min,omitempty"`
 }
 
+// OAuth describes the OAuth client of a connection, such as a service app. It gets access tokens with the client
+// credentials grant, for each call with the scopes that its operation needs.
+type OAuth struct {
+	ClientID      string   `yaml:"client_id"`
+	PrivateKeyRef string   `yaml:"private_key_ref"`  // a private key as PEM or JWK: env:NAME or file:PATH
+	KeyID         string   `yaml:"key_id,omitempty"` // the key's id at the service, if the key does not contain it
+	Scopes        []string `yaml:"scopes,omitempty"` // maximum scopes of a token. Default: what the operations need
+	DPoP          string   `yaml:"dpop,omitempty"`   // binds tokens to a key: auto (default), required or off
+}
+
 // configError is the error for an invalid configuration. It wraps ErrConfig and the reason.
 type configError struct {
 	connection string
@@ -63,7 +74,7 @@ var connectionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // clone returns a deep copy, so that later changes by the caller have no effect. No grants become the default.
 func (c Config) clone() Config {
-	c.Grants, c.Approve = slices.Clone(c.Grants), slices.Clone(c.Approve)
+	c.Grants, c.Approve, c.OAuth.Scopes = slices.Clone(c.Grants), slices.Clone(c.Approve), slices.Clone(c.OAuth.Scopes)
 	if len(c.Grants) == 0 {
 		c.Grants = []abi.Class{abi.Read}
 	}

@@ -36,7 +36,7 @@ type Connection struct {
 	leaveLimits func() // leaves the rate limits that it shares with other connections
 
 	auth       abi.Auth
-	credential *credential.Credential
+	credential credential.Source
 
 	closing sync.Once
 	closed  chan struct{}
@@ -54,11 +54,11 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 }
 
 func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, log *slog.Logger) (*Connection, error) {
-	auth, err := credential.AuthOf(m.manifest.Manifest)
+	base, err := cfg.check(m, opts)
 	if err != nil {
 		return nil, err
 	}
-	base, err := cfg.check(m, opts)
+	auth, err := credential.Select(m.manifest.Manifest, cfg.TokenSecretRef != "", cfg.OAuth.set())
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +66,10 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 	if err != nil {
 		return nil, err
 	}
-	opts = opts.withDefaults()
-	secret := credential.New(opts.Secrets, cfg.TokenSecretRef, log)
-	token, err := secret.Refresh(ctx)
-	if err != nil && !opts.AwaitToken {
+	c := &Connection{module: m, config: cfg, opts: opts.withDefaults(), base: base, auth: auth, log: log, closed: make(chan struct{})}
+	opts = c.opts
+	account, err := c.signIn(ctx)
+	if err != nil {
 		return nil, err
 	}
 	leaveLimits := func() {}
@@ -77,12 +77,12 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 	if err != nil {
 		return nil, err
 	}
-	client, err := egress.New(egress.Config{
+	c.client, err = egress.New(egress.Config{
 		BaseURL:        base,
 		Service:        egress.ServiceOf(m.manifest.Manifest, auth),
 		RateLimitShare: cfg.RateLimitShare,
 		Limiter: func(o pacing.Options) (l *pacing.Limiter) {
-			l, leaveLimits = m.limits.Limiter(base.String(), token.Reveal(), o)
+			l, leaveLimits = m.limits.Limiter(base.String(), account, o)
 			return l
 		},
 		MaxBody:             limits.BodyBytes,
@@ -98,8 +98,7 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 	if err != nil {
 		return nil, err
 	}
-	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, auth: auth, credential: secret, client: client, log: log,
-		leaveLimits: leaveLimits, closed: make(chan struct{})}
+	c.limits, c.leaveLimits = limits, leaveLimits
 	c.pool = m.code.NewPool(sandbox.PoolOptions{Memory: limits.MemoryBytes, Concurrency: limits.Concurrency, Logger: log, Printed: logPrinted})
 	return c, nil
 }

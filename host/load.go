@@ -6,7 +6,7 @@
 //
 // How an invoke runs, file by file: Connection.Invoke (invoke.go) checks the input and the grants (run.go), asks for an
 // approval (approval.go), and calls the module's export (internal/sandbox). The module sends requests through its
-// imports (call.go). Each must be granted (grant.go), writes pass the gate (gate.go), the token is added (token.go), and
+// imports (call.go). Each must be granted (grant.go), writes pass the gate (gate.go), the credential is added (token.go), and
 // package egress sends the request (egress/send.go). Response bodies stay in host memory, and records are emitted by
 // reference (internal/answers). The sandbox knows nothing of requests.
 package host

@@ -13,6 +13,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/answers"
 	"github.com/mach5/okta-connector/host/internal/budget"
+	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
@@ -65,18 +66,22 @@ func (c *Connection) prepare(ctx context.Context, operation string, surface abi.
 	if !c.granted(class) {
 		return denied(class)
 	}
-	if _, err := c.credential.Refresh(ctx); err != nil { // can fail only with ConnectOptions.AwaitToken
-		_, res := refuse(op.Name, abi.Unavailable, "token", "the token cannot be read: "+err.Error())
-		res.Error.Retryable = true
+	run := c.newCall(op, class, surface)
+	if err := c.credential.Ready(ctx, run.use.Scopes); err != nil {
+		run.end()
+		res := c.refuse(op.Name, abi.Unavailable, "token", err.Error())
+		if failed := (credential.Error{}); errors.As(err, &failed) {
+			res.Outcome, res.Error = failed.Outcome, &failed.Detail
+		}
 		return nil, res
 	}
-	return c.newCall(op, class, surface), nil
+	return run, nil
 }
 
 func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface) *call {
 	l := c.limits
 	held := c.module.memory.Call(l.HeldBytes)
-	run := &call{conn: c, op: op, class: class, surface: surface, answers: &answers.Set{Budget: held, Key: op.Key, ErrorCode: c.module.manifest.ErrorCode(), Tainted: c.credential.ShowsIn,
+	run := &call{conn: c, op: op, class: class, surface: surface, use: credential.Use{Auth: c.auth, Source: c.credential, Scopes: op.Scopes(class)}, answers: &answers.Set{Budget: held, Key: op.Key, ErrorCode: c.module.manifest.ErrorCode(), Tainted: c.credential.ShowsIn,
 		Limits: answers.Limits{ResultBytes: l.ResultBytes, Records: l.Records}}}
 	run.writes.counter = gate.Counter{Journal: c.opts.Journal, Scope: c.scope(), Ceilings: gate.Ceilings(c.config.MaxWritesPerMinute, c.config.MaxDestructivePerHour),
 		Kinds: gate.Kinds(class), Clock: &c.clock, Local: c.opts.Now}

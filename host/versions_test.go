@@ -76,7 +76,7 @@ func TestConnect_WithAuthMethods_UsesTheFirstSupported(t *testing.T) {
 	}{
 		"with a token":                                     {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{token} }), "", ""},
 		"with OAuth, or a token":                           {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth, token} }), "", ""},
-		"with OAuth alone":                                 {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth} }), "", "auth: the module signs in with oauth, but this host supports only a static token (token): use a newer host"},
+		"with OAuth alone":                                 {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth} }), "", "token_secret_ref: the module signs in only with OAuth: write oauth with client_id and private_key_ref instead"},
 		"of minor version 0":                               {older(t), "", "the module is of minor version 0, whose manifest has no auth method: load it with LoadOptions.Minor0, or use a newer module"},
 		"of minor version 0, with the missing members":     {older(t), `{"kind":"` + kind + `","auth":[{"type":"token","header":"X-Key"}]}`, ""},
 		"of minor version 0, without a key":                {strings.Replace(older(t), `"key":"id",`, "", 1), `{"kind":"` + kind + `","auth":[{"type":"token","header":"X-Key"}]}`, ""},

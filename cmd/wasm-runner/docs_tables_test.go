@@ -29,7 +29,7 @@ func TestDocs_Tables_AreCurrent(t *testing.T) {
 	parts := map[string]map[string]string{
 		"docs/actions.md":       {"outcomes": outcomesTable()},
 		"docs/operations.md":    {"operations": operationsTable(m), "roles": rolesTable(t, m)},
-		"docs/configuration.md": {"fields": fields.table(t, fieldTexts, "limits"), "limits": fields.Properties["limits"].table(t, limitTexts)},
+		"docs/configuration.md": {"fields": fields.table(t, fieldTexts, "limits"), "oauth": fields.Properties["oauth"].table(t, oauthTexts), "limits": fields.Properties["limits"].table(t, limitTexts)},
 		"docs/sql.md":           {"views": viewsTable(m)},
 		"docs/production.md":    {"metrics": metricsTable(t)},
 	}
@@ -230,7 +230,8 @@ var fieldTexts = []fieldText{
 	{"name", "", "name of the connection: `--connection NAME`, and its schema in SQL. Letters, digits and `_.-`, at most 64"},
 	{"kind", "", "kind of the module"},
 	{"base_url", "", "the org's own address, https, without a path"},
-	{"token_secret_ref", "", "where the API token is: [Secrets](#secrets)"},
+	{"token_secret_ref", "", "where the API token is: [Secrets](#secrets). A connection has this field or `oauth`"},
+	{"oauth", "", "the service app that signs in instead: [OAuth](#oauth)"},
 	{"grants", "", "safety classes that are granted: [Grants](#grants)"},
 	{"approve", "", "classes whose every invoke must be approved: [Approval](#approval-and-ceilings). Default: none"},
 	{"max_writes_per_minute", "writes", "most writes in a minute, over all processes that share the journal. Default: no ceiling"},
@@ -243,6 +244,14 @@ var fieldTexts = []fieldText{
 	{"proxy_credentials_ref", "", "where the proxy's `user:password` is: [Secrets](#secrets)"},
 	{"ca_file", "", "PEM file of certificate authorities that are trusted besides the system's, relative to the connection file"},
 	{"tls_min", "", "lowest TLS version: `\"1.2\"` or `\"1.3\"`, in quotes"},
+}
+
+var oauthTexts = []fieldText{
+	{"client_id", "", "the service app's client ID"},
+	{"private_key_ref", "", "where the private key is: [Secrets](#secrets). PEM (PKCS #8, PKCS #1, SEC 1) or JWK; RSA of at least 2,048 bits, or EC on P-256, P-384 or P-521"},
+	{"key_id", "", "the key's id in Okta (kid), if the key does not contain it. A PEM file never does"},
+	{"scopes", "", "scopes that a token may have at most. Default: what the operations need"},
+	{"dpop", "", "`auto`: as the app requires. `required`: a token that is not bound to a key is refused. `off`: no proofs are sent"},
 }
 
 var limitTexts = []fieldText{
@@ -281,7 +290,9 @@ func (s configSchema) table(t *testing.T, texts []fieldText, left ...string) str
 		case p.Const != nil:
 			kind = fmt.Sprintf("`%v`", p.Const)
 		case p.Items != nil:
-			kind = "list of " + strings.Join(p.Items.Enum, ", ")
+			kind = "list of " + cmp.Or(strings.Join(p.Items.Enum, ", "), p.Items.Type+"s")
+		case kind == "" && len(p.Enum) > 0:
+			kind = strings.Join(p.Enum, ", ")
 		}
 		bounds := ""
 		switch {

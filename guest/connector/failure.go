@@ -227,6 +227,8 @@ func SendFailure(e *abi.SendError) Result {
 		outcome = abi.Failed
 	case abi.SendRedirect, abi.SendTLS:
 		outcome = abi.Unavailable
+	case abi.SendCredential:
+		outcome = abi.Rejected
 	default:
 		out.Retryable = !e.Lasting
 	}

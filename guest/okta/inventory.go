@@ -87,7 +87,7 @@ var inventory = []inventoryKind{
 func inventoryEndpoints() []*abi.Endpoint {
 	var all []*abi.Endpoint
 	for _, k := range inventory {
-		all = append(all, k.endpoint)
+		all = append(all, optional(k.endpoint))
 	}
 	return all
 }

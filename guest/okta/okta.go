@@ -26,9 +26,13 @@ func Connector() *connector.Connector {
 	return &connector.Connector{
 		Kind:         Kind,
 		Version:      Version,
-		ConfigSchema: connector.ConfigSchema(Kind, okta.Name, "the org's address, such as https://example.okta.com"),
+		ConfigSchema: encode.ConnectionSchema(Kind, okta.Name, "the org's address, such as https://example.okta.com", true),
 		Members: []hostcall.Pair{
-			{Name: "auth", Value: `[{"type":"token","header":"Authorization","prefix":"SSWS"}]`},
+			// E0000005 (Invalid session) is also what an access token gets that expired during a walk over pages
+			// (okta/okta-sdk-dotnet#875).
+			{Name: "auth", Value: `[{"type":"token","header":"Authorization","prefix":"SSWS"},` +
+				`{"type":"oauth","header":"Authorization","prefix":"Bearer","token_endpoint":"POST /oauth2/v1/token","client_auth":"private_key_jwt","dpop":true,` +
+				`"expired_codes":["E0000005"]}]`},
 			{Name: "base_url", Value: `{"example":"https://example.okta.com","consoles":` + texts.JSONArray(domains, console) + `}`},
 			{Name: "request_id_header", Value: `"X-Okta-Request-Id"`},
 			{Name: "response_headers", Value: `["x-okta-request-id"]`},
@@ -65,6 +69,13 @@ func console(domain string) string {
 func account() string {
 	var w jsonval.Writer
 	return w.Raw("endpoint", encode.Endpoint(&getMe)).Str("id", "id").Str("name", "profile.login").String()
+}
+
+// optional returns an endpoint that an operation does without if the app's scopes do not allow it.
+func optional(e *abi.Endpoint) *abi.Endpoint {
+	c := *e
+	c.Optional = true
+	return &c
 }
 
 // Inputs of several operations.

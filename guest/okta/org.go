@@ -26,7 +26,7 @@ var orgOperations = []connector.Operation{
 		Surfaces:    axon,
 		Idempotency: abi.Safe,
 		Example:     `{}`,
-		Endpoints:   []*abi.Endpoint{&getOrganization, &getMe, &getOrg},
+		Endpoints:   []*abi.Endpoint{&getOrganization, optional(&getMe), optional(&getOrg)},
 		Do:          validate,
 	},
 	{
@@ -137,7 +137,7 @@ func validate(c *connector.Call) connector.Result {
 		f.add("credentials", true, "the token is "+meBody.At("profile", "login").Str()+"'s", "")
 	} else if why := whyUnread(c, me, "the token's owner"); readOrg && why != "" {
 		f.add("credentials", false, "the token's owner could not be read: "+why, readAgain)
-	} else if readOrg { // a service app's token has no owner
+	} else if readOrg || me.Err == nil && c.ReadError(me).Code == notFoundCode { // a service app's token has no owner
 		f.add("credentials", true, "the token is valid and belongs to a service app, not to a user", "")
 	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.ReadError(me).Code) { // E0000011 alone means a bad token
 		f.add("credentials", true, "the token is valid, but may not read its owner", "")

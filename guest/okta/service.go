@@ -135,7 +135,7 @@ func explain(e abi.Upstream) (code, advice string) {
 	switch {
 	case e.Code == "E0000011":
 		return "credentials", "the token is not valid. It was revoked, has expired (30 days without use) or belongs to another org: put a new token where " +
-			"token_secret_ref points. Or its owner was suspended or deactivated: activate the owner, or use another administrator's token. "
+			"token_secret_ref points. Or its owner was suspended or deactivated: activate the owner, or use another administrator's token. Or it is of a service app that was deactivated: activate the app. "
 	case e.Code == "E0000015":
 		return "feature", "the org does not have this feature (devices and authenticators need Identity Engine, authorization servers need API Access " +
 			"Management), or the token's owner may not use it. "

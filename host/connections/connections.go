@@ -6,6 +6,12 @@
 //	    kind: example
 //	    base_url: https://example.com
 //	    token_secret_ref: env:EXAMPLE_API_TOKEN    # or file:PATH, relative to the connection file
+//	    oauth:                                     # instead of token_secret_ref
+//	      client_id: 0oa…
+//	      private_key_ref: file:example.pem        # PEM or JWK
+//	      key_id: …                                # optional: if the key does not contain its id
+//	      scopes: […]                              # optional ceiling; default: what the operations need
+//	      dpop: auto                               # optional: auto, required or off
 //	    default_page_size: 200                     # optional: records in each request
 //	    initial_lookback_seconds: 86400            # optional: where a source without a checkpoint begins
 //	    grants: [read]                             # optional, default read
@@ -157,6 +163,7 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 	for i := range configs {
 		c := &configs[i]
 		c.TokenSecretRef, c.ProxyCredentialsRef = inFolderOf(path, c.TokenSecretRef), inFolderOf(path, c.ProxyCredentialsRef)
+		c.OAuth.PrivateKeyRef = inFolderOf(path, c.OAuth.PrivateKeyRef)
 		if c.CAFile != "" && !filepath.IsAbs(c.CAFile) {
 			c.CAFile = filepath.Join(filepath.Dir(path), c.CAFile)
 		}

@@ -51,6 +51,7 @@ func (e *entry) hint(path []string) string {
 				return ": write [" + allowed.Str + "]"
 			}
 		}
+		return e.hintOfList(path)
 	case "number":
 		return hintOfShare(text, schema)
 	case "integer":

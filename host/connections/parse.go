@@ -21,10 +21,6 @@ import (
 // literals are field names under which people write the secret itself.
 var literals = []string{"token", "api_token", "apitoken", "api_key", "apikey", "secret", "password", "authorization"}
 
-// oauth are field names that people write for a connection that signs in with OAuth.
-var oauth = []string{"client_id", "client_secret", "private_key", "private_key_ref", "private_key_secret_ref", "key_id", "kid", "scope", "scopes", "oauth", "oauth2",
-	"issuer", "authorization_server", "token_url", "auth", "auth_mode", "auth_type", "authorization_mode"}
-
 var (
 	kindPattern      = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,63}$`)
 	namePattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
@@ -158,8 +154,8 @@ func (s *Schema) unknownField(name string, names []string) string {
 		return fmt.Sprintf("field %s: a secret does not belong in this file. Put it into the environment or a file of mode 0600, "+
 			"and write token_secret_ref: %s or token_secret_ref: file:PATH", name, variable)
 	}
-	if slices.Contains(oauth, plain(name)) {
-		return fmt.Sprintf("field %s: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: %s", name, variable)
+	if text := s.unknownOAuth(name, ""); text != "" {
+		return text
 	}
 	return fmt.Sprintf("unknown field %s: a connection has %s%s", shown(name), strings.Join(names, ", "), didYouMean(plain(name), names))
 }

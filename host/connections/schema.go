@@ -108,6 +108,7 @@ func (s *Schema) connection(n ast.Node) (c host.Config, name string, faults []*E
 	e.validate(v)
 	e.checkKnown(given, reflect.TypeFor[host.Config](), nil)
 	e.checkAddress()
+	e.checkSignIn(given)
 	if faults = distinct(e.faults); len(faults) > 0 {
 		return c, e.name, faults
 	}
@@ -255,6 +256,10 @@ func (e *entry) value(n ast.Node, path []string) any {
 		}
 		return fields
 	}
+	if _, block := n.(*ast.LiteralNode); block && len(path) > 0 && strings.HasSuffix(path[len(path)-1], "_ref") {
+		e.wrong(path, "%s", notReference(path[len(path)-1]))
+		return nil
+	}
 	e.wrong(path, "want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
 	return nil
 }
@@ -384,13 +389,24 @@ func (e *entry) unknown(path []string, name string) {
 	if len(path) == 0 {
 		fault := at(key, "%s", e.schema.unknownField(name, names))
 		fault.meant = nearest.Of(plain(name), names)
-		if isLiteral(name) || slices.Contains(oauth, plain(name)) {
+		if isLiteral(name) || slices.Contains(oauthNames, plain(name)) {
 			fault.meant = "token_secret_ref"
 		}
 		e.report(fault)
 		return
 	}
 	within := path[len(path)-1]
+	if text := e.schema.unknownOAuth(name, within); within == "oauth" && text != "" {
+		fault := at(key, "oauth: %s", text)
+		if strings.HasPrefix(plain(name), "private_key") || isLiteral(name) {
+			fault.meant = "private_key_ref"
+		}
+		e.report(fault)
+		return
+	} else if within == "oauth" {
+		e.report(at(key, "oauth: unknown field %s: there are %s%s", shown(name), strings.Join(names, ", "), didYouMean(name, names)))
+		return
+	}
 	e.report(at(key, "%s: unknown %s %s: there are %s%s", shown(within), strings.TrimSuffix(shown(within), "s"), shown(name), strings.Join(names, ", "), didYouMean(name, names)))
 }
 
@@ -449,7 +465,7 @@ func (e *entry) pattern(path []string) string {
 		scheme, _, _ := strings.Cut(text.Value, ":")
 		return describedBy("unknown kind of reference "+shown(scheme), e.schema.at(path))
 	case strings.HasSuffix(field, "_ref"):
-		return "not a reference (is it the token itself?): put the token into the environment or a file, and write env:NAME or file:PATH"
+		return notReference(field)
 	}
 	return describedBy("the value does not match the pattern of the module's config_schema", e.schema.at(path))
 }

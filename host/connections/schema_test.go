@@ -27,7 +27,7 @@ func fieldsOf(t reflect.Type) (all []string) {
 // TestSchema_Connector_HasTheHostsFields also checks that the schema has the host's defaults.
 func TestSchema_Connector_HasTheHostsFields(t *testing.T) {
 	s := okta(t)
-	for path, typ := range map[string]reflect.Type{"": reflect.TypeFor[host.Config](), "limits": reflect.TypeFor[host.Limits]()} {
+	for path, typ := range map[string]reflect.Type{"": reflect.TypeFor[host.Config](), "limits": reflect.TypeFor[host.Limits](), "oauth": reflect.TypeFor[host.OAuth]()} {
 		var at []string
 		if path != "" {
 			at = []string{path}
@@ -108,7 +108,7 @@ func TestParse_SchemaOfAnotherKind_IsUsed(t *testing.T) {
 		"    default_page_size: 5\n    rate_limit_share: 0.6\n":                                 ":2: connection sales: default_page_size goes without rate_limit_share",
 		"    grants: [destructive]\n":                                                           ":6: grants: no class destructive: there are read, write",
 		"    limits: {requests: 5}\n":                                                           ":6: unknown field limits: a connection has name, kind, base_url",
-		"    client_id: abc\n":                                                                  ":6: field client_id: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: env:CRM_API_TOKEN",
+		"    client_id: abc\n":                                                                  ":6: field client_id: the module signs in only with a token: write token_secret_ref: env:CRM_API_TOKEN",
 		"  - {name: b, kind: crm, base_url: 'https://x.crm.test'}\n":                            ":6: connection b has no token_secret_ref: write vault:PATH",
 		"  - {name: b, kind: crm, token_secret_ref: env:B, base_url: 'https://x.crm.test'}\n":   ":6: token_secret_ref: unknown kind of reference env: write vault:PATH",
 		"  - {name: B, kind: crm, token_secret_ref: vault:B, base_url: 'https://x.crm.test'}\n": ":6: name: only letters, digits",

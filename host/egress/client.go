@@ -96,6 +96,17 @@ type Call struct {
 	Request       abi.Request
 	Authorization string
 	Memory        Memory // counts the response body; nil counts nothing
+	// Sign returns what is added to the request, anew for each attempt. Nil adds only Authorization.
+	Sign func(method string, address *url.URL) (Signature, error)
+	// Repeatable allows repeating the request like a GET, because carrying it out twice does no harm.
+	Repeatable bool
+}
+
+// Signature authenticates one attempt of a request.
+type Signature struct {
+	Authorization string // value of Service.AuthHeader; empty sends none
+	Proof         string // value of the header DPoP (RFC 9449); empty sends none
+	Form          []byte // body of type application/x-www-form-urlencoded; nil keeps the request's
 }
 
 // Memory counts bytes that are about to be allocated, and bytes that are free again.

@@ -18,9 +18,36 @@ type request struct {
 	header http.Header
 	body   []byte
 	memory Memory // counts the response body
+	again  bool   // may be repeated like a GET
+	sign   func(method string, address *url.URL) (Signature, error)
+
+	authHeader string // see Service.AuthHeader
 }
 
-func (r *request) read() bool { return r.method == http.MethodGet }
+func (r *request) read() bool { return r.method == http.MethodGet || r.again }
+
+// signed returns the header and the body of the next attempt.
+func (r *request) signed() (http.Header, []byte, error) {
+	if r.sign == nil {
+		return r.header, r.body, nil
+	}
+	s, err := r.sign(r.method, r.url)
+	if err != nil {
+		return nil, nil, err
+	}
+	header, body := r.header.Clone(), r.body
+	if s.Authorization != "" {
+		header[r.authHeader] = []string{s.Authorization}
+	}
+	if s.Proof != "" {
+		header["Dpop"] = []string{s.Proof}
+	}
+	if s.Form != nil {
+		header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
+		body = s.Form
+	}
+	return header, body, nil
+}
 
 // build turns the guest's request into one to the origin, or returns what is wrong with it.
 func (c *Client) build(call Call) (*request, error) {
@@ -32,7 +59,7 @@ func (c *Client) build(call Call) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &request{method: call.Endpoint.Method(), memory: call.Memory}
+	req := &request{method: call.Endpoint.Method(), memory: call.Memory, again: call.Repeatable, sign: call.Sign, authHeader: c.config.Service.AuthHeader}
 	var path, rawQuery string
 	names := r.Query
 	switch {

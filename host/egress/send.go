@@ -208,12 +208,16 @@ func (s *sending) rateLimited(pause time.Duration) *abi.SendError {
 func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendError) {
 	timed, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	t := &trail{write: !r.read(), cancel: cancel}
-	req := &http.Request{Method: r.method, URL: r.url, Host: r.url.Host, Header: r.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	header, body, err := r.signed()
+	if err != nil {
+		return nil, malformed(err)
+	}
+	t := &trail{write: !r.read() || header["Dpop"] != nil, cancel: cancel} // a proof is for one request
+	req := &http.Request{Method: r.method, URL: r.url, Host: r.url.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	// Without a body, POST, PUT and PATCH send Content-Length: 0. Some services require it.
-	if r.body != nil {
+	if body != nil {
 		// Without GetBody, net/http cannot repeat the request after a byte was sent.
-		req.Body, req.ContentLength = &onceReader{r.body}, int64(len(r.body))
+		req.Body, req.ContentLength = &onceReader{body}, int64(len(body))
 	}
 	resp, err := c.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))
 	if err != nil {
@@ -228,15 +232,15 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 		return nil, &abi.SendError{Code: abi.SendInterrupted, Sent: true,
 			Message: c.config.BaseURL.Host + " switched to another protocol (101): check base_url"}
 	}
-	body, err := c.body(resp, r.memory)
+	content, err := c.body(resp, r.memory)
 	if err != nil {
 		e := c.bodyError(ctx, timed, err)
 		e.Status, e.RequestID = resp.StatusCode, c.requestID(resp.Header)
 		return nil, e
 	}
-	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RequestID: c.requestID(resp.Header)}
+	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: content, RequestID: c.requestID(resp.Header)}
 	if c.config.BaseURL.Scheme == "http" && wantsHTTPS(answer) {
-		body.Release()
+		content.Release()
 		return nil, &abi.SendError{Code: abi.SendTLS, Sent: true, Lasting: true, Status: resp.StatusCode,
 			Message: c.config.BaseURL.Host + " speaks https, but base_url says http: write https"}
 	}

@@ -40,7 +40,7 @@ func Connect(tb testing.TB, m *host.Module, config host.Config, opts host.Connec
 }
 
 // Open connects a module. The caller closes the connection. Empty fields are set to the name "test", the module's kind, a
-// reference to a token, and Secret(Token). A base URL of this machine is allowed.
+// reference to a token unless there is an OAuth client, and Secret(Token). A base URL of this machine is allowed.
 func Open(m *host.Module, config host.Config, opts host.ConnectOptions) (*host.Connection, error) {
 	if config.Name == "" {
 		config.Name = "test"
@@ -48,7 +48,7 @@ func Open(m *host.Module, config host.Config, opts host.ConnectOptions) (*host.C
 	if config.Kind == "" {
 		config.Kind = m.Manifest().Kind
 	}
-	if config.TokenSecretRef == "" {
+	if config.TokenSecretRef == "" && config.OAuth.ClientID == "" {
 		config.TokenSecretRef = "env:X"
 	}
 	if opts.Secrets == nil {

@@ -126,12 +126,21 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 	default:
 		return Value{}, unavailablef("scheme %q is not known: write env:NAME, file:PATH or keyring:NAME", shown(scheme))
 	}
+	if IsKey(value) {
+		return New(value), nil
+	}
 	for i := 0; i < len(value); i++ {
 		if value[i] <= ' ' || value[i] >= 0x7f {
 			return Value{}, unavailablef("%s holds a character that no token has (byte %d): a space or line break too many?", ref, i)
 		}
 	}
 	return New(value), nil
+}
+
+// IsKey reports whether a secret is written as a key, PEM or JWK, which has spaces and line breaks. No token is.
+func IsKey(secret string) bool {
+	text := strings.TrimSpace(secret)
+	return strings.HasPrefix(text, "-----BEGIN ") || strings.HasPrefix(text, "{")
 }
 
 // Stamp implements Stamper, for files: their time of change and size.

@@ -185,7 +185,7 @@ func (c *checker) config() {
 		c.add("ConfigSchema", "it is not JSON: %v", err)
 		return
 	}
-	_ = json.Unmarshal([]byte(encode.ConnectionSchema("x", "", "")), &known) // its own text
+	_ = json.Unmarshal([]byte(encode.ConnectionSchema("x", "", "", true)), &known) // its own text
 	names := sortedKeys(known.Properties)
 	for _, name := range sortedKeys(has.Properties) {
 		if !slices.Contains(names, name) {

@@ -69,6 +69,9 @@ func Endpoint(e *abi.Endpoint) string {
 	if len(e.Scopes) > 0 {
 		w.Strs("scopes", e.Scopes)
 	}
+	if e.Optional {
+		w.Bool("optional", true)
+	}
 	if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
 		w.Raw("class_rules", texts.JSONArray(e.ClassRules, ClassRule))
 	}

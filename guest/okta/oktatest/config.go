@@ -57,6 +57,12 @@ type Config struct {
 	// Token is the API token that the header Authorization: SSWS must have. Default DefaultToken.
 	Token string
 
+	// ServiceApps are the OAuth service apps of the org at the start. See Org.AddServiceApp.
+	ServiceApps []ServiceApp
+
+	// TokenLife is how long an access token of a service app is valid. Default one hour.
+	TokenLife time.Duration
+
 	// MaxPageSize limits the records of a page, for any limit in a request. Default: Okta's limits, which are 200
 	// users, 200 groups, 1,000 group members, 1,000 events, 100 custom roles, and 200 of everything else.
 	MaxPageSize int
@@ -129,6 +135,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Engine, "idx")
 	setDefault(&c.Token, DefaultToken)
 	setDefault(&c.Window, time.Minute)
+	setDefault(&c.TokenLife, time.Hour)
 	setDefault(&c.EventSize, 2000)
 	setDefault(&c.RequestLog, 10_000)
 	c.Users, c.Groups, c.Events, c.RequestLog = max(c.Users, 0), max(c.Groups, 0), max(c.Events, 0), max(c.RequestLog, 0)

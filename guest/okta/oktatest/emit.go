@@ -12,7 +12,9 @@ func (o *Org) userTarget(u *user) target {
 // emit adds an event about a request's change to the log, and marks the request as effective.
 func (o *Org) emit(c *call, eventType, message string, targets ...target) {
 	actor := systemActor
-	if len(o.users.all) > 0 {
+	if c.app != nil {
+		actor = target{c.app.ClientID, "PublicClientApp", c.app.ClientID, "Service app"}
+	} else if len(o.users.all) > 0 {
 		actor = o.userTarget(o.users.all[0])
 	}
 	o.emitAs(c, actor, eventType, message, targets...)

@@ -29,8 +29,9 @@ type call struct {
 	now    time.Time // one time for everything that the request does
 	origin string    // origin of the links in the answer
 	body   []byte
-	effect bool // the request changed state
-	repeat bool // answer with the page before
+	effect bool        // the request changed state
+	repeat bool        // answer with the page before
+	app    *ServiceApp // whose token the request has; nil for an API token
 }
 
 // answer is what a handler wants to send. The zero status means 200.
@@ -156,7 +157,13 @@ func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 		return answer{status: http.StatusNotFound, body: []byte(`{"status":404,"message":"Resource not found"}`), foreign: true}
 	}
 	if e == nil || !e.open {
-		if !o.authorized(c.Request) {
+		if scheme, _, _ := strings.Cut(c.Header.Get("Authorization"), " "); scheme == "Bearer" || scheme == "DPoP" {
+			if refused := o.byToken(c, e); refused != nil {
+				a := o.refusal(refused.refusal)
+				a.header = refused.header
+				return a
+			}
+		} else if !o.authorized(c.Request) {
 			return o.refusal(errBadToken)
 		}
 	}
@@ -177,12 +184,16 @@ func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 		return o.refusal(errNoFeature)
 	case !o.limiter.take(e.bucket, c.now, w.Header()):
 		return o.refusal(errTooMany)
-	case o.denials.forbids(e), !e.open && !o.administers():
+	case c.app != nil && strings.HasPrefix(c.URL.Path+"/", "/api/v1/users/me/"):
+		return o.refusal(notFound("me", "User")) // a service app is not a user
+	case o.denials.forbids(e), !e.open && !o.administers(c):
 		return o.refusal(errForbidden)
 	}
 	write := c.Method != http.MethodGet && c.Method != http.MethodHead
 	a, err := o.handle(c, e, write)
-	o.received.tally(write, c.effect)
+	if !e.open {
+		o.received.tally(write, c.effect)
+	}
 	if err != nil {
 		return o.refusal(err)
 	}
@@ -224,9 +235,13 @@ func (o *Org) authorized(r *http.Request) bool {
 	return owner.exists && status != suspended && status != deprovisioned
 }
 
-// administers reports whether the token's owner has an administrator role: a token may do what its owner may.
+// administers reports whether the token's owner has an administrator role: a token may do what its owner may. A service app
+// needs one, too.
 // https://developer.okta.com/docs/guides/create-an-api-token/
-func (o *Org) administers() bool {
+func (o *Org) administers(c *call) bool {
+	if c.app != nil {
+		return !c.app.NoRole
+	}
 	if o.cfg.Users == 0 {
 		return true
 	}

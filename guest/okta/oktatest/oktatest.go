@@ -19,7 +19,9 @@ type Org struct {
 	mails    mails
 	log      eventLog
 	denials  denials
-	watch    func(Exchange)
+	// serviceApps has its own lock.
+	serviceApps serviceApps
+	watch       func(Exchange)
 
 	compressors, buffers sync.Pool // reusable memory, without state
 
@@ -55,6 +57,10 @@ func New(cfg Config) *Org {
 		profile:  profileAttributes(cfg.ProfileAttributes),
 		watch:    Watch,
 	}
+	o.serviceApps.apps, o.serviceApps.tokens, o.serviceApps.seen = map[string]*ServiceApp{}, map[string]*accessToken{}, map[string]time.Time{}
+	for _, app := range cfg.ServiceApps {
+		o.AddServiceApp(app)
+	}
 	o.faults.random = o.ids.hash(domainFault, 0)
 	o.seedUsers()
 	o.seedGroups()
@@ -70,7 +76,7 @@ func New(cfg Config) *Org {
 	o.seedZones()
 	o.log.init(o)
 	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), realmEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupRuleEndpoints(), roleEndpoints(),
-		clientEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
+		clientEndpoints(), serviceAppEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
 		customRoleEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
 	o.register(endpoints)
 	o.deny(endpoints)

@@ -27,8 +27,9 @@ const (
 // Source is what reading a connection's account needs.
 type Source struct {
 	Spec       *abi.Account // from the manifest; nil if the module has none
-	Secret     string       // the reference of the token
-	Credential *credential.Credential
+	Secret     string       // the reference of the token or private key
+	Client     string       // the id of an OAuth client, which is an account itself
+	Credential credential.Source
 	// Exchange sends a signed request.
 	Exchange func(context.Context, abi.Endpoint, abi.Request) (*egress.Response, *abi.SendError)
 }
@@ -46,6 +47,10 @@ type Reader struct {
 // Read returns the account. It asks the service once per token, and again if that failed. It never fails: an account
 // that could not be read has a reason in Absent.
 func (r *Reader) Read(ctx context.Context, s Source) *audit.Account {
+	static, ok := s.Credential.(credential.Static)
+	if !ok {
+		return &audit.Account{Secret: s.Secret, ID: s.Client}
+	}
 	r.once.Do(func() { r.lock = make(chan struct{}, 1) })
 	select {
 	case r.lock <- struct{}{}:
@@ -53,7 +58,7 @@ func (r *Reader) Read(ctx context.Context, s Source) *audit.Account {
 	case <-ctx.Done():
 		return &audit.Account{Secret: s.Secret, Absent: "the call's time ended while another call read the account"}
 	}
-	token, err := s.Credential.Refresh(ctx)
+	token, err := static.Refresh(ctx)
 	if r.known != nil && r.token == token && (r.known.Absent == "" || time.Since(r.asked) < maxAge) {
 		return r.known
 	}

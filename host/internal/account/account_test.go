@@ -24,7 +24,7 @@ func (fixed) Resolve(context.Context, string) (secrets.Value, error) { return se
 func source(exchange func(ctx context.Context) *abi.SendError) (s Source, asked *int) {
 	asked = new(int)
 	return Source{Spec: &abi.Account{Endpoint: abi.Endpoint{Endpoint: "GET /me", Bucket: "me"}, ID: "id", Name: "name"}, Secret: "env:X",
-		Credential: credential.New(fixed{}, "env:X", slog.New(slog.DiscardHandler)),
+		Credential: credential.Static{Credential: credential.New(fixed{}, "env:X", slog.New(slog.DiscardHandler))},
 		Exchange: func(ctx context.Context, _ abi.Endpoint, _ abi.Request) (*egress.Response, *abi.SendError) {
 			*asked++
 			if err := exchange(ctx); err != nil {

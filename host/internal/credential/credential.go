@@ -113,6 +113,9 @@ func (c *Credential) resolve(ctx context.Context) (changed bool, err error) {
 	if err == nil && token.IsZero() {
 		return false, secrets.ErrUnavailable
 	}
+	if err == nil && secrets.IsKey(token.Reveal()) {
+		err = keyError(c.ref)
+	}
 	before := c.update(func(next *tokens) {
 		if err != nil {
 			next.failed = stamp
@@ -136,6 +139,17 @@ func (c *Credential) resolve(ctx context.Context) (changed bool, err error) {
 	}
 	return changed, nil
 }
+
+// keyError is the reference of a key where a token is wanted. It wraps secrets.ErrUnavailable.
+type keyError string
+
+// Error implements error.
+func (e keyError) Error() string {
+	return "token_secret_ref: " + string(e) + " is a private key, not a token: write oauth with client_id and private_key_ref instead"
+}
+
+// Unwrap returns secrets.ErrUnavailable.
+func (e keyError) Unwrap() error { return secrets.ErrUnavailable }
 
 // update changes the state and returns what it was before.
 func (c *Credential) update(change func(next *tokens)) (before *tokens) {

@@ -14,10 +14,16 @@ func (m *Manifest) CheckConfig(config any, ownReferences bool) error {
 	if _, set := fields[tokenRef]; set && ownReferences {
 		fields[tokenRef] = "env:NAME"
 	}
+	if oauth, _ := fields["oauth"].(map[string]any); oauth[keyRef] != nil && ownReferences {
+		oauth[keyRef] = "env:NAME"
+	}
 	return m.config.Validate(fields)
 }
 
-const tokenRef = "token_secret_ref"
+const (
+	tokenRef = "token_secret_ref"
+	keyRef   = "private_key_ref" // in oauth
+)
 
 // document returns a value as JSON values.
 func document(v reflect.Value) any {

@@ -1,0 +1,137 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/credential"
+)
+
+// Begin implements credential.Source.
+func (c *Client) Begin(ctx context.Context, s credential.Scopes) (credential.Attempt, error) {
+	t, err := c.token(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return &attempt{client: c, scopes: s, token: t}, nil
+}
+
+// attempt signs one request.
+type attempt struct {
+	client  *Client
+	scopes  credential.Scopes
+	token   *token
+	path    string // the method and path
+	renewed bool   // token is a new one, after the first was refused
+	nonced  bool   // the request was repeated with a nonce
+}
+
+// Sign implements credential.Attempt. Each call makes a new proof.
+func (a *attempt) Sign(method string, address *url.URL) (s egress.Signature, err error) {
+	c := a.client
+	a.path = method + " " + address.Path
+	if !a.token.bound {
+		s.Authorization = c.config.Auth.Prefix + " " + a.token.value.Reveal()
+		return s, nil
+	}
+	c.mu.Lock()
+	nonce, now := c.nonces.requests, c.config.Now().Add(c.offset)
+	c.mu.Unlock()
+	s.Authorization = "DPoP " + a.token.value.Reveal()
+	s.Proof, err = c.prover.proof(method, address, now, nonce, a.token.value.Reveal())
+	return s, err
+}
+
+// Again implements credential.Attempt. It returns true once for a nonce that the service asks for, and once for a new
+// token after the service refused one.
+func (a *attempt) Again(ctx context.Context, resp *egress.Response) bool {
+	c := a.client
+	c.mu.Lock()
+	before := c.nonces.requests
+	c.mu.Unlock()
+	c.observe(resp.Header, &c.nonces.requests)
+	c.mu.Lock()
+	fresh := c.nonces.requests != before
+	c.mu.Unlock()
+	if resp.Status == http.StatusUnauthorized && a.token.bound && !a.nonced && fresh && asksForNonce(resp.Header) {
+		a.nonced = true
+		return true
+	}
+	if !c.tokenRefused(resp) {
+		if resp.Status < 400 {
+			c.setLasting(a.path, false)
+		}
+		return false
+	}
+	if a.renewed { // a new token does not help
+		c.setLasting(a.path, true)
+		return false
+	}
+	if c.isLasting(a.path) {
+		return false
+	}
+	c.drop(a.token)
+	t, err := c.token(ctx, a.scopes)
+	if err != nil {
+		c.config.Logger.Warn("the service refused an access token, and there is no new one", "status", resp.Status, "reason", err.Error())
+		return false
+	}
+	a.token, a.renewed = t, true
+	return true
+}
+
+// asksForNonce reports whether a 401 asks for a proof with a nonce (RFC 9449, section 9).
+func asksForNonce(h http.Header) bool {
+	for _, v := range h.Values("Www-Authenticate") {
+		if strings.Contains(strings.ToLower(v), `error="use_dpop_nonce"`) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenRefused reports whether a response may mean that the token is not valid. The request was not carried out.
+func (c *Client) tokenRefused(resp *egress.Response) bool {
+	switch resp.Status {
+	case http.StatusUnauthorized:
+		return true
+	case http.StatusForbidden:
+		if resp.Body == nil || c.config.ErrorCode == "" || len(c.config.Auth.ExpiredCodes) == 0 {
+			return false
+		}
+		code := gjson.GetBytes(resp.Body.Bytes(), c.config.ErrorCode).Str
+		for _, expired := range c.config.Auth.ExpiredCodes {
+			if code == expired {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// setLasting records whether a request to a path was refused even with a new token. Such a refusal is about the request.
+func (c *Client) setLasting(path string, lasting bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !lasting {
+		delete(c.lasting, path)
+		return
+	}
+	const most = 256
+	if len(c.lasting) >= most {
+		clear(c.lasting)
+	}
+	c.lasting[path] = c.config.Now()
+}
+
+func (c *Client) isLasting(path string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, found := c.lasting[path]
+	return found && c.config.Now().Sub(at) < lastingFor
+}
