@@ -14,48 +14,46 @@ func DuplicateKey(text []byte) (key string, twice bool) {
 	if bytes.Count(text, []byte{':'}) < 2 {
 		return "", false
 	}
-	type level struct {
-		members map[string]bool // nil in an array
-		value   bool            // the next string is a value
-	}
-	var stack []level
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	for {
-		t, err := dec.Token()
-		if err != nil {
-			return "", false
-		}
-		top := len(stack) - 1
-		switch t := t.(type) {
-		case json.Delim:
-			if t == '}' || t == ']' {
-				stack = stack[:top]
-				top--
-				if top >= 0 {
-					stack[top].value = false
+	var open []map[string]struct{} // the members of each open object; nil for an array
+	names := false                 // the next string is a member's name
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{':
+			open, names = append(open, map[string]struct{}{}), true
+		case '[':
+			open, names = append(open, nil), false
+		case '}', ']':
+			open, names = open[:max(len(open)-1, 0)], false
+		case ',':
+			names = len(open) > 0 && open[len(open)-1] != nil
+		case '"':
+			end := stringEnd(text, i)
+			if names && end < len(text) {
+				name := text[i : end+1]
+				members := open[len(open)-1]
+				key := memberName(name)
+				if _, twice := members[key]; twice {
+					return key, true
 				}
-				continue
+				members[key], names = struct{}{}, false
 			}
-			l := level{}
-			if t == '{' {
-				l.members = map[string]bool{}
-			}
-			stack = append(stack, l)
-			continue
-		case string:
-			if top >= 0 && stack[top].members != nil && !stack[top].value {
-				if stack[top].members[t] {
-					return t, true
-				}
-				stack[top].members[t], stack[top].value = true, true
-				continue
-			}
-		}
-		if top >= 0 {
-			stack[top].value = false
+			i = end
 		}
 	}
+	return "", false
+}
+
+// memberName returns the text of a JSON string. Escapes and invalid UTF-8 are read as encoding/json does.
+func memberName(quoted []byte) string {
+	plain := quoted[1 : len(quoted)-1]
+	for _, c := range plain {
+		if c == '\\' || c >= 0x80 {
+			var name string
+			_ = json.Unmarshal(quoted, &name) // the text is valid
+			return name
+		}
+	}
+	return string(plain)
 }
 
 // Depth returns how many objects and arrays are nested within each other.
@@ -131,10 +129,16 @@ func outside(text []byte, f func(i int) int) {
 			i = f(i)
 			continue
 		}
-		for i++; i < len(text) && text[i] != '"'; i++ {
-			if text[i] == '\\' {
-				i++
-			}
+		i = stringEnd(text, i)
+	}
+}
+
+// stringEnd returns the index of the quote that ends the string beginning at i.
+func stringEnd(text []byte, i int) int {
+	for i++; i < len(text) && text[i] != '"'; i++ {
+		if text[i] == '\\' {
+			i++
 		}
 	}
+	return i
 }

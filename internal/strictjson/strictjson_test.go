@@ -39,7 +39,7 @@ func TestWideNumber_OverALimit_IsFound(t *testing.T) {
 
 // FuzzChecks compares the scans with a parser.
 func FuzzChecks(f *testing.F) {
-	for _, s := range []string{`{"a":[1,"[",-2.5e3],"b":{"c":null}}`, `[]`, `"\\\""`, `1e999`} {
+	for _, s := range []string{`{"a":[1,"[",-2.5e3],"b":{"c":null}}`, `[]`, `"\\\""`, `1e999`, `{"a":"a","b":{"a":1},"\u0061":2}`, "{\"\xff\":1,\"\xfe\":1}", `[{"":1},{"":[{"":1,"":2}]}]`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -53,6 +53,10 @@ func FuzzChecks(f *testing.F) {
 			return
 		}
 		values, depth, isWide := measure(v)
+		key, twice := DuplicateKey([]byte(text))
+		if wantKey, want := duplicateToken(text); twice != want || key != wantKey {
+			t.Errorf("%q: key %q twice: %v, want %q, %v", text, key, twice, wantKey, want)
+		}
 		if _, found := WideNumber([]byte(text)); isWide && !found {
 			t.Errorf("%q has a wide number", text)
 		}
@@ -63,6 +67,50 @@ func FuzzChecks(f *testing.F) {
 			t.Errorf("%q: %d values, want at least %d", text, Values([]byte(text)), values)
 		}
 	})
+}
+
+// duplicateToken is DuplicateKey by the tokens of encoding/json.
+func duplicateToken(text string) (key string, twice bool) {
+	type level struct {
+		members map[string]bool // nil in an array
+		value   bool            // the next string is a value
+	}
+	var stack []level
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return "", false
+		}
+		top := len(stack) - 1
+		switch t := t.(type) {
+		case json.Delim:
+			if t == '}' || t == ']' {
+				if stack = stack[:top]; top > 0 {
+					stack[top-1].value = false
+				}
+				continue
+			}
+			l := level{}
+			if t == '{' {
+				l.members = map[string]bool{}
+			}
+			stack = append(stack, l)
+			continue
+		case string:
+			if top >= 0 && stack[top].members != nil && !stack[top].value {
+				if stack[top].members[t] {
+					return t, true
+				}
+				stack[top].members[t], stack[top].value = true, true
+				continue
+			}
+		}
+		if top >= 0 {
+			stack[top].value = false
+		}
+	}
 }
 
 func measure(v any) (values, depth int, isWide bool) {
