@@ -117,6 +117,19 @@ func ReadManifest(wasm []byte) (*abi.Manifest, error) {
 	return m.Manifest, nil
 }
 
+// ReadKind returns a module's kind. It reads nothing else of the manifest, which Load may still refuse.
+func ReadKind(wasm []byte) (string, error) {
+	bin, err := wasmbin.Parse(wasm)
+	if err != nil {
+		return "", fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	kind, err := manifest.Kind(bin)
+	if err != nil {
+		return "", fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	return kind, nil
+}
+
 // Manifest returns the module's manifest. It must not be changed.
 func (m *Module) Manifest() *abi.Manifest { return m.manifest.Manifest }
 

@@ -124,6 +124,20 @@ func TestLoad_WithDefaultCache_KeepsCompiledCodeByKind(t *testing.T) {
 	}
 }
 
+func TestReadKind_OfAModule_ChecksNothingElse(t *testing.T) {
+	for manifest, want := range map[string]string{`{"kind":"depot","operations":5}`: "depot", `{"kind":"../x"}`: "", `{"kind":5}`: "", `{"kind":"depot"`: "", `{}`: "", `[]`: ""} {
+		m := newTiny()
+		m.manifest[0] = manifest
+		kind, err := host.ReadKind(m.bytes(t))
+		if kind != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, host.ErrRefused) {
+			t.Errorf("%s: %q, %v", manifest, kind, err)
+		}
+	}
+	if _, err := host.ReadKind([]byte("\x00asm")); !errors.Is(err, host.ErrRefused) {
+		t.Errorf("no module: %v", err)
+	}
+}
+
 func TestReadManifest_OfAModule_ReturnsIt(t *testing.T) {
 	read, err := host.ReadManifest(newTiny().bytes(t))
 	if err != nil || read.Kind != hostileKind(t) || !json.Valid(read.ConfigSchema) {

@@ -45,6 +45,9 @@ func NewSchema(m *abi.Manifest) (*Schema, error) {
 	return &Schema{kind: m.Kind, raw: configSchema, schema: compiled, addresses: m.BaseURL}, nil
 }
 
+// Kind returns the kind of the connections.
+func (s *Schema) Kind() string { return s.kind }
+
 // at returns the schema of the value at a path in a connection. It follows properties, items and $ref.
 func (s *Schema) at(path []string) gjson.Result {
 	v := s.resolved(gjson.ParseBytes(s.raw))

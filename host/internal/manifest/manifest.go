@@ -4,8 +4,10 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -41,17 +43,11 @@ type Operation struct {
 
 // Read reads and checks the manifest in a module. minor0 completes manifests of minor version 0; see abi.ParseManifest.
 func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
-	m := &Manifest{byName: map[string]*Operation{}}
-	sections := bin.Section(abi.ManifestSection)
-	if len(sections) != 1 {
-		return nil, fmt.Errorf("%d custom sections %q, want one: pack the module with go run ./build", len(sections), abi.ManifestSection)
+	raw, err := section(bin)
+	if err != nil {
+		return nil, err
 	}
-	raw := sections[0].Data
-	if len(raw) > abi.MaxManifestSize {
-		return nil, fmt.Errorf("a manifest of %d bytes, at most %d are taken", len(raw), abi.MaxManifestSize)
-	}
-	m.Raw = append([]byte(nil), raw...)
-	var err error
+	m := &Manifest{Raw: bytes.Clone(raw), byName: map[string]*Operation{}}
 	if m.Manifest, err = abi.ParseManifest(m.Raw, minor0); err != nil {
 		return nil, err
 	}
@@ -93,6 +89,34 @@ func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
 		m.byName[op.Name] = op
 	}
 	return m, nil
+}
+
+// section returns the bytes of the manifest in a module.
+func section(bin *wasmbin.Module) ([]byte, error) {
+	sections := bin.Section(abi.ManifestSection)
+	if len(sections) != 1 {
+		return nil, fmt.Errorf("%d custom sections %q, want one: pack the module with go run ./build", len(sections), abi.ManifestSection)
+	}
+	raw := sections[0].Data
+	if len(raw) > abi.MaxManifestSize {
+		return nil, fmt.Errorf("a manifest of %d bytes, at most %d are taken", len(raw), abi.MaxManifestSize)
+	}
+	return raw, nil
+}
+
+var kind = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,63}$`)
+
+// Kind returns the kind in a module's manifest, and checks nothing else of it.
+func Kind(bin *wasmbin.Module) (string, error) {
+	raw, err := section(bin)
+	if err != nil {
+		return "", err
+	}
+	k := gjson.GetBytes(raw, "kind")
+	if !gjson.ValidBytes(raw) || k.Type != gjson.String || !kind.MatchString(k.Str) {
+		return "", errors.New("manifest: it is not JSON with a kind of lower-case letters, digits and _")
+	}
+	return k.Str, nil
 }
 
 // ErrorCode returns the path of the code in the service's errors, "" if the manifest does not say.

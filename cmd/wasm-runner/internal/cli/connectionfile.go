@@ -15,7 +15,7 @@ import (
 
 // ReadConnections reads the connection file. It also returns the file's path, for messages.
 func (a *App) ReadConnections() ([]host.Config, string, error) {
-	kind, schema, err := a.kindOf()
+	schema, err := a.schemaOf()
 	if err != nil {
 		return nil, "", err
 	}
@@ -57,7 +57,7 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 		return configs, path, err
 	}
 	start := " (wasm-runner simulate prints one to start from), or try --demo"
-	if kind != demoKind {
+	if kind := schema.Kind(); kind != demoKind {
 		start = ", with a connection of kind " + kind
 	}
 	return nil, "", Usagef("no connection file: looked for %s. Name one with --config%s", strings.Join(places, " and "), start)
@@ -74,11 +74,11 @@ type NewConnections struct {
 
 // NewConnections returns the connection file that the flags or the environment name, else that of the user.
 func (a *App) NewConnections() (NewConnections, error) {
-	kind, schema, err := a.kindOf()
+	schema, err := a.schemaOf()
 	if err != nil {
 		return NewConnections{}, err
 	}
-	n := NewConnections{Kind: kind, Schema: schema, Addresses: a.module.addresses}
+	n := NewConnections{Kind: schema.Kind(), Schema: schema, Addresses: a.module.addresses}
 	for _, path := range []string{a.Flags.Config, a.Env("WASM_RUNNER_CONFIG")} {
 		if path == "-" {
 			return n, Usagef("--config: this command writes the connection file: name a file")

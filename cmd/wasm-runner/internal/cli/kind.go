@@ -12,7 +12,7 @@ import (
 // choose returns the connection with a name, or the only one of a kind. Without a name it returns the only connection that the
 // module can use.
 func (a *App) choose(configs []host.Config, path, nameOrKind string) (host.Config, error) {
-	kind, _, err := a.kindOf()
+	kind, err := a.kindOf()
 	if err != nil {
 		return host.Config{}, err
 	}
@@ -40,7 +40,7 @@ func (a *App) choose(configs []host.Config, path, nameOrKind string) (host.Confi
 
 // CheckKind returns an error if a connection of a file is not of the module's kind.
 func (a *App) CheckKind(config host.Config, path string) error {
-	kind, _, err := a.kindOf()
+	kind, err := a.kindOf()
 	if err != nil || config.Kind == kind {
 		return err
 	}
@@ -59,7 +59,7 @@ func (a *App) CheckKind(config host.Config, path string) error {
 
 // checkDemo returns an error if --demo has no simulated org for the module.
 func (a *App) checkDemo() error {
-	kind, _, err := a.kindOf()
+	kind, err := a.kindOf()
 	if err != nil || !a.Flags.Demo || kind == demoKind {
 		return err
 	}

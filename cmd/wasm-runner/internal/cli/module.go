@@ -60,16 +60,33 @@ type moduleFile struct {
 	found foundModule
 	err   error
 
+	readKind sync.Once
+	kind     string
+	badKind  error
+
 	read      sync.Once
-	kind      string
 	schema    *connections.Schema
 	addresses *abi.BaseURL // what the manifest says of the service's addresses; may be nil
 	bad       error
 }
 
-// kindOf returns the kind of the module, and the schema of its connections. It is safe for concurrent use. An error is a
-// moduleError.
-func (a *App) kindOf() (kind string, schema *connections.Schema, err error) {
+// kindOf returns the kind of the module. It is safe for concurrent use. An error is a ModuleError.
+func (a *App) kindOf() (string, error) {
+	m := &a.module
+	m.readKind.Do(func() {
+		found, err := a.FindModule()
+		if err == nil {
+			m.kind, err = host.ReadKind(found.Wasm)
+		}
+		if err != nil {
+			m.badKind = ModuleError{err}
+		}
+	})
+	return m.kind, m.badKind
+}
+
+// schemaOf returns the schema of the module's connections. It is safe for concurrent use. An error is a ModuleError.
+func (a *App) schemaOf() (*connections.Schema, error) {
 	m := &a.module
 	m.read.Do(func() {
 		found, err := a.FindModule()
@@ -79,7 +96,6 @@ func (a *App) kindOf() (kind string, schema *connections.Schema, err error) {
 		}
 		manifest, err := host.ReadManifest(found.Wasm)
 		if err == nil {
-			m.kind = manifest.Kind
 			m.schema, err = connections.NewSchema(manifest)
 			m.addresses = manifest.BaseURL
 		}
@@ -87,12 +103,12 @@ func (a *App) kindOf() (kind string, schema *connections.Schema, err error) {
 			m.bad = ModuleError{err}
 		}
 	})
-	return m.kind, m.schema, m.bad
+	return m.schema, m.bad
 }
 
 // Folder returns the name of the folders that hold the user's files for this kind of connector.
 func (a *App) Folder() (string, error) {
-	kind, _, err := a.kindOf()
+	kind, err := a.kindOf()
 	return kind + "-connector", err
 }
 
