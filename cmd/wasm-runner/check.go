@@ -172,7 +172,7 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 		err := a.CheckKind(config, path)
 		var c *host.Connection
 		if err == nil {
-			c, err = m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+			c, err = m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: a.Secrets(), Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
 		}
 		if err != nil {
 			r.addConnectError(err)

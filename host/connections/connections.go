@@ -5,7 +5,7 @@
 //	  - name: example-prod
 //	    kind: example
 //	    base_url: https://example.com
-//	    token_secret_ref: env:EXAMPLE_API_TOKEN    # or file:PATH, relative to the connection file
+//	    token_secret_ref: env:EXAMPLE_API_TOKEN    # or file:PATH, relative to the connection file, or exec:[PROGRAM, ARGUMENT]
 //	    oauth:                                     # instead of token_secret_ref
 //	      client_id: 0oa…
 //	      private_key_ref: file:example.pem        # PEM or JWK
@@ -42,14 +42,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/internal/trust"
 )
 
 // ErrFile is wrapped by every error of a connection file that was read but is not valid.
@@ -160,6 +164,9 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 		}
 		return nil, err
 	}
+	if err := checkCommands(path, configs); err != nil {
+		return nil, err
+	}
 	for i := range configs {
 		c := &configs[i]
 		c.TokenSecretRef, c.ProxyCredentialsRef = inFolderOf(path, c.TokenSecretRef), inFolderOf(path, c.ProxyCredentialsRef)
@@ -169,6 +176,48 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 		}
 	}
 	return configs, nil
+}
+
+// HasCommand reports whether a connection has a reference whose secret is the output of a command.
+func HasCommand(c host.Config) bool {
+	for _, ref := range references(c) {
+		if strings.HasPrefix(ref, "exec:") {
+			return true
+		}
+	}
+	return false
+}
+
+// checkCommands returns an error for a file whose connections run commands and which another user can write: that user would
+// choose the commands.
+func checkCommands(path string, configs []host.Config) error {
+	i := slices.IndexFunc(configs, HasCommand)
+	if i < 0 {
+		return nil
+	}
+	for _, ref := range references(configs[i]) {
+		if _, _, err := secrets.Command(ref); err != nil {
+			return &Error{Path: path, What: fmt.Sprintf("connection %s: %v", configs[i].Name, err)}
+		}
+	}
+	places := []string{path, filepath.Dir(path)}
+	if target, err := filepath.EvalSymlinks(path); err == nil && target != path {
+		places = append(places, target, filepath.Dir(target))
+	}
+	for _, place := range places {
+		info, err := os.Stat(place)
+		if err == nil {
+			err = trust.Info(place, info)
+		}
+		if err == nil && info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+			err = fmt.Errorf("%s is writable by others (mode %s)", place, info.Mode().Perm())
+		}
+		if err != nil {
+			return &Error{Path: path, What: fmt.Sprintf("connection %s runs a command (exec:), and another user could choose which: %v: let this user alone write the file and its folder",
+				configs[i].Name, err)}
+		}
+	}
+	return nil
 }
 
 // inFolderOf returns a reference in which the path of a relative file: reference is below the folder of the connection file.

@@ -26,6 +26,9 @@ func CheckFound(path string, configs []host.Config, known *abi.BaseURL) error {
 	for _, c := range configs {
 		toService := isService(c.BaseURL, domains) && c.CAFile == ""
 		for field, ref := range references(c) {
+			if strings.HasPrefix(ref, "exec:") {
+				return &Error{Path: path, What: fmt.Sprintf("of this folder would run a command (%s)", field)}
+			}
 			if within(filepath.Dir(path), ref) || toService && field != proxyCredentials {
 				continue
 			}

@@ -73,17 +73,18 @@ type Stamper interface {
 // maxFile bounds a secret file in bytes: a token is tens of bytes, a key a few thousand.
 const maxFile = 64 << 10
 
-// Default resolves `env:NAME` from the environment, `file:PATH` from a file, whose trailing newline is dropped, and
-// `keyring:NAME` from the system's key store.
+// Default resolves `env:NAME` from the environment, `file:PATH` from a file, whose trailing newline is dropped,
+// `keyring:NAME` from the system's key store, and `exec:[PROGRAM, ARGUMENT, …]` from the output of a command.
 type Default struct {
 	LookupEnv func(string) (string, bool) // default os.LookupEnv
+	Commands  Commands                    // starts the commands of exec: references; nil starts none
 }
 
 // Resolve implements Resolver. Its errors name the reference and what to do, never a value.
 func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 	scheme, name, ok := strings.Cut(ref, ":")
 	if !ok || name == "" {
-		return Value{}, unavailablef("%q is not a reference: write env:NAME, file:PATH or keyring:NAME", shown(ref))
+		return Value{}, unavailablef("%q is not a reference: write env:NAME, file:PATH, keyring:NAME or exec:[PROGRAM, ARGUMENT, …]", shown(ref))
 	}
 	var value string
 	switch scheme {
@@ -123,8 +124,13 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 		if value, err = fromKeyring(ctx, name); err != nil {
 			return Value{}, err
 		}
+	case "exec":
+		var err error
+		if value, err = d.fromCommand(ctx, ref); err != nil {
+			return Value{}, err
+		}
 	default:
-		return Value{}, unavailablef("scheme %q is not known: write env:NAME, file:PATH or keyring:NAME", shown(scheme))
+		return Value{}, unavailablef("scheme %q is not known: write env:NAME, file:PATH, keyring:NAME or exec:[PROGRAM, ARGUMENT, …]", shown(scheme))
 	}
 	if IsKey(value) {
 		return New(value), nil

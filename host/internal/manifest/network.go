@@ -8,16 +8,18 @@ import (
 )
 
 // References is the pattern of references to secrets, which the host resolves.
-const References = `^(env|file|keyring):.+`
+const References = `^(env|file|keyring|exec):.+`
 
-// oldReferences is the pattern that modules of earlier versions declare.
-const oldReferences = `^(env|file):.+`
+// isNarrow reports whether a pattern has fewer kinds of references than References, as modules declare it.
+func isNarrow(pattern string) bool {
+	return pattern == `^(env|file):.+` || pattern == `^(env|file|keyring):.+`
+}
 
 // networkFields are the fields of a connection that are about the network. The host enforces them for every kind of
 // connection, so a module need not declare them.
 var networkFields = []struct{ name, schema string }{
 	{"proxy", `{"type":"string","minLength":1,"maxLength":2048,"description":"the proxy on the way to base_url: its address, such as http://proxy.example.com:3128 (http, https or socks5), or environment for HTTPS_PROXY and NO_PROXY"}`},
-	{"proxy_credentials_ref", `{"type":"string","pattern":"` + References + `","description":"the location of the proxy's user:password: env:NAME, file:PATH or keyring:NAME"}`},
+	{"proxy_credentials_ref", `{"type":"string","pattern":"` + References + `","description":"the location of the proxy's user:password: env:NAME, file:PATH, keyring:NAME or exec:[PROGRAM, ARGUMENT, …]"}`},
 	{"ca_file", `{"type":"string","minLength":1,"maxLength":4096,"description":"a PEM file with certificate authorities that are trusted besides the system's"}`},
 	{"tls_min", `{"enum":["1.2","1.3"],"default":"1.2","description":"the lowest TLS version, in quotes"}`},
 }
@@ -28,7 +30,7 @@ func WithNetwork(schema json.RawMessage) json.RawMessage {
 	if !gjson.GetBytes(schema, "properties").IsObject() {
 		return schema
 	}
-	if at := "properties." + tokenRef + ".pattern"; gjson.GetBytes(schema, at).Str == oldReferences {
+	if at := "properties." + tokenRef + ".pattern"; isNarrow(gjson.GetBytes(schema, at).Str) {
 		if wider, err := sjson.SetBytes(schema, at, References); err == nil {
 			schema = wider
 		}

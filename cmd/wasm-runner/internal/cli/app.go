@@ -17,6 +17,7 @@ import (
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/confinement"
+	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // App is one run of the command line. Commands get their streams, flags, clock and messages from it.
@@ -39,6 +40,7 @@ type App struct {
 	module  moduleFile
 
 	confined   confined
+	resolver   secrets.Resolver
 	readConfig string // the connection file that was read
 }
 

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/confinement"
+	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // confined is how this process is confined.
@@ -34,10 +36,16 @@ func (a *App) Confines() bool { return a.Enter != nil && !a.Flags.NoConfine }
 // Confine takes all rights from this process that the command does not need. It is called when the module is loaded, before
 // the module runs. It does nothing with --no-confine.
 func (a *App) Confine(need Need, configs ...host.Config) error {
-	if a.Enter == nil || a.confined.entered {
+	if a.confined.entered {
 		return nil
 	}
 	a.confined.entered = true
+	if err := a.startCommands(configs); err != nil {
+		return err
+	}
+	if a.Enter == nil {
+		return nil
+	}
 	if a.Flags.NoConfine {
 		a.Logger().Warn("--no-confine: this process keeps all rights of its user")
 		return nil
@@ -77,6 +85,40 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 	}
 	return nil
 }
+
+// startCommands starts what runs the commands of exec: references: this process, or a starter if it is confined soon.
+func (a *App) startCommands(configs []host.Config) error {
+	var commands [][]string
+	named := map[string]bool{} // variables that hold secrets of their own
+	for _, ref := range secretRefs(configs) {
+		if name, ok := strings.CutPrefix(ref, "env:"); ok {
+			named[name] = true
+		}
+		if words, ok, err := secrets.Command(ref); ok && err == nil { // Resolve returns the error
+			commands = append(commands, words)
+		}
+	}
+	if len(commands) == 0 {
+		return nil
+	}
+	resolver := secrets.Default{LookupEnv: a.LookupEnv, Commands: (*confinement.Starter)(nil)}
+	if a.Confines() {
+		env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
+			name, _, _ := strings.Cut(variable, "=")
+			return named[name]
+		})
+		s, err := confinement.NewCommandStarter(commands, env)
+		if err != nil {
+			return fmt.Errorf("the commands of exec: cannot be started: %w", err)
+		}
+		resolver.Commands = s // it ends with this process
+	}
+	a.resolver = resolver
+	return nil
+}
+
+// Secrets returns what resolves the secrets of connections after Confine, and nil for what the host does by default.
+func (a *App) Secrets() secrets.Resolver { return a.resolver }
 
 // ConfinedBy says for people what confines this process. ok means that the kernel restricts both files and system calls.
 // known is false if this process is none that confines itself.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -25,6 +26,9 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 			return nil, "-", err
 		}
 		configs, err := schema.Parse(text)
+		if err == nil && slices.ContainsFunc(configs, connections.HasCommand) {
+			err = Usagef("standard input: a reference exec: runs a command, so it must be in a file that only this user can write: name one with --config")
+		}
 		return configs, "standard input", err
 	}
 	for _, named := range []struct{ by, path string }{{"--config", a.Flags.Config}, {"$WASM_RUNNER_CONFIG", a.Env("WASM_RUNNER_CONFIG")}} {

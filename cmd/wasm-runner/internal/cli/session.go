@@ -88,6 +88,9 @@ func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error
 		s.Close()
 		return nil, err
 	}
+	if opts.Secrets == nil {
+		opts.Secrets = a.Secrets()
+	}
 	if s.Conn, err = s.Module.Connect(ctx, config, opts); err != nil {
 		s.Close()
 		return nil, err

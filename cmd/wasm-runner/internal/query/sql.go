@@ -324,6 +324,9 @@ func connectAll(ctx context.Context, a *cli.App, need cli.Need) (s *cli.Session,
 		s.Close()
 		return nil, nil, err
 	}
+	if opts.Secrets == nil {
+		opts.Secrets = a.Secrets()
+	}
 	for _, config := range configs {
 		var c *host.Connection
 		err := a.CheckKind(config, path)

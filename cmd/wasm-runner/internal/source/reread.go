@@ -83,5 +83,5 @@ func (r *reread) start(ctx context.Context, g *group, config host.Config) error 
 // connectForSource connects to a connection of --all. Its token may be unreadable: its source then fails, or with --follow tries
 // again.
 func connectForSource(ctx context.Context, a *cli.App, m *host.Module, config host.Config) (*host.Connection, error) {
-	return m.Connect(ctx, a.ForReading(config), host.ConnectOptions{AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+	return m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: a.Secrets(), AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
 }

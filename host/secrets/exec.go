@@ -1,0 +1,85 @@
+package secrets
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Commands starts the commands of exec: references. It returns what a command writes to its standard output, and fails if the
+// command fails, writes over limit bytes, or runs when ctx ends. Its errors hold nothing that a command wrote. A
+// *confinement.Starter is one. It is safe for concurrent use.
+type Commands interface {
+	Output(ctx context.Context, command []string, limit int) ([]byte, error)
+}
+
+// commandTime is how long a command may run.
+const commandTime = 30 * time.Second
+
+// execScheme begins a reference to the output of a command.
+const execScheme = "exec:"
+
+// Command returns the command of an exec: reference, such as exec:[vault, kv, get, -field=token, secret/okta]. The words are
+// a JSON list, or words without quotes between commas. Nothing is expanded: there is no shell. ok is false for a reference of
+// another kind.
+func Command(ref string) (words []string, ok bool, err error) {
+	text, ok := strings.CutPrefix(ref, execScheme)
+	if !ok {
+		return nil, false, nil
+	}
+	var inJSON []string
+	text = strings.TrimSpace(text)
+	list, opened := strings.CutPrefix(text, "[")
+	list, closed := strings.CutSuffix(list, "]")
+	switch {
+	case !opened || !closed:
+		return nil, true, unavailablef("%s is not a list of words: write exec:[PROGRAM, ARGUMENT, …]", execScheme)
+	case json.Unmarshal([]byte(text), &inJSON) == nil:
+		words = inJSON
+	case strings.ContainsAny(list, "\"'[]{}\n"):
+		return nil, true, unavailablef("the words of %s cannot be read: write a list in JSON, such as exec:[\"PROGRAM\", \"ARGUMENT\"]", execScheme)
+	default:
+		for word := range strings.SplitSeq(list, ",") {
+			words = append(words, strings.TrimSpace(word))
+		}
+	}
+	if len(words) == 0 || words[0] == "" || strings.Contains(strings.Join(words, ""), "\x00") {
+		return nil, true, unavailablef("%s names no program: write exec:[PROGRAM, ARGUMENT, …]", execScheme)
+	}
+	return words, true, nil
+}
+
+// fromCommand returns the output of the command of a reference, without a trailing newline. Errors name the program alone: an
+// argument may be a secret itself.
+func (d Default) fromCommand(ctx context.Context, ref string) (string, error) {
+	words, _, err := Command(ref)
+	if err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("%s[%s, …]", execScheme, words[0])
+	if len(words) == 1 {
+		name = fmt.Sprintf("%s[%s]", execScheme, words[0])
+	}
+	if d.Commands == nil {
+		return "", unavailablef("%s: this program starts no commands: use env:NAME or file:PATH", name)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, commandTime, fmt.Errorf("it did not end within %s", commandTime))
+	defer cancel()
+	out, err := d.Commands.Output(ctx, words, maxFile)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "executable file not found"): // as package exec says
+		return "", unavailablef("%s: the program is not in PATH: install it, or write its whole path", name)
+	case err != nil:
+		return "", unavailablef("%s: %v: run the command by hand to see what it says", name, err)
+	}
+	value := strings.TrimRight(string(out), "\r\n")
+	if value == "" {
+		return "", unavailablef("%s: it wrote nothing to its standard output: run the command by hand", name)
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", unavailablef("%s: it wrote more than a token: a space, a line break or another character that no token has", name)
+	}
+	return value, nil
+}
