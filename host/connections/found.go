@@ -51,14 +51,26 @@ const proxyCredentials = "proxy_credentials_ref"
 // references returns the references to secrets of a connection, by field. One of another kind has none, and is not used.
 func references(c host.Config) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		v := reflect.ValueOf(c)
-		for i := range v.NumField() {
-			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			if text := v.Field(i); strings.HasSuffix(name, "_ref") && text.Kind() == reflect.String && text.String() != "" && !yield(name, text.String()) {
-				return
+		eachReference(reflect.ValueOf(c), yield)
+	}
+}
+
+// eachReference yields the references of a struct and of the structs in it. It reports whether to go on.
+func eachReference(v reflect.Value, yield func(field, ref string) bool) bool {
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		switch field := v.Field(i); {
+		case field.Kind() == reflect.Struct:
+			if !eachReference(field, yield) {
+				return false
+			}
+		case strings.HasSuffix(name, "_ref") && field.Kind() == reflect.String && field.String() != "":
+			if !yield(name, field.String()) {
+				return false
 			}
 		}
 	}
+	return true
 }
 
 // within reports whether a reference is to a file in a folder, symbolic links resolved.

@@ -78,7 +78,7 @@ func (d Default) fromCommand(ctx context.Context, ref string) (string, error) {
 	if value == "" {
 		return "", unavailablef("%s: it wrote nothing to its standard output: run the command by hand", name)
 	}
-	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if !IsKey(value) && strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return "", unavailablef("%s: it wrote more than a token: a space, a line break or another character that no token has", name)
 	}
 	return value, nil

@@ -30,7 +30,10 @@ func WithNetwork(schema json.RawMessage) json.RawMessage {
 	if !gjson.GetBytes(schema, "properties").IsObject() {
 		return schema
 	}
-	if at := "properties." + tokenRef + ".pattern"; isNarrow(gjson.GetBytes(schema, at).Str) {
+	for _, at := range []string{"properties." + tokenRef + ".pattern", "properties.oauth.properties." + keyRef + ".pattern"} {
+		if !isNarrow(gjson.GetBytes(schema, at).Str) {
+			continue
+		}
 		if wider, err := sjson.SetBytes(schema, at, References); err == nil {
 			schema = wider
 		}
