@@ -21,7 +21,7 @@ import (
 var folders = []string{"abi", "guest"}
 
 // testOnly are the packages in these folders that only tests import. No guest depends on them.
-var testOnly = []string{"guest/hostcall/hosttest", "guest/okta/e2e", "guest/okta/oktatest", "guest/connectortest"}
+var testOnly = []string{"guest/hostcall/hosttest", "guest/okta/bench", "guest/okta/e2e", "guest/okta/faultmatrix", "guest/okta/oktatest", "guest/connectortest"}
 
 // format is the version of the format of packed modules. Increase it when this package changes what it does after the build.
 const format = 3
