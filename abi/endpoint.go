@@ -30,7 +30,7 @@ const (
 
 // Endpoint is one kind of request that an operation may make.
 type Endpoint struct {
-	// Endpoint is the method and the path template in http.ServeMux syntax: "GET /api/v1/users/{id}".
+	// Endpoint is the method and the path template in http.ServeMux syntax: "GET /v1/notes/{id}".
 	Endpoint string `json:"endpoint"`
 	// Bucket names the rate limit that the requests count against.
 	Bucket string `json:"bucket"`

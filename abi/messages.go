@@ -110,7 +110,7 @@ type TableOutput struct {
 // Request is the input of http_send. It names no URL: Endpoint is a template that the operation was granted. The host
 // fills and escapes the blanks, and appends the result to the connection's base URL.
 type Request struct {
-	Endpoint string            `json:"endpoint"`        // "GET /api/v1/users/{id}"
+	Endpoint string            `json:"endpoint"`        // "GET /v1/notes/{id}"
 	Path     map[string]string `json:"path,omitempty"`  // the blanks, unescaped
 	Query    [][2]string       `json:"query,omitempty"` // names and values, unescaped, in order
 	// Link is a next link exactly as the service returned it. Its path must fit Endpoint, its query is used, and its
@@ -214,8 +214,8 @@ type Plan struct {
 
 // PlannedWrite is a write that would be sent.
 type PlannedWrite struct {
-	Endpoint string          `json:"endpoint"` // "POST /api/v1/users/{id}/lifecycle/deactivate"
-	Target   string          `json:"target"`   // its path and query, escaped: "/api/v1/users/00u1/lifecycle/deactivate"
+	Endpoint string          `json:"endpoint"` // "POST /v1/notes/{id}/archive"
+	Target   string          `json:"target"`   // its path and query, escaped: "/v1/notes/n1/archive"
 	IfMatch  string          `json:"if_match,omitempty"`
 	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"
 }

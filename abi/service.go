@@ -21,7 +21,7 @@ type Auth struct {
 	// Prefix precedes the credential, separated by a space. Empty sends only the credential.
 	Prefix string `json:"prefix,omitempty"`
 
-	// TokenEndpoint is where an OAuth client gets its token: "POST /oauth2/v1/token". It and the following fields are
+	// TokenEndpoint is where an OAuth client gets its token: "POST /oauth/token". It and the following fields are
 	// only for AuthOAuth.
 	TokenEndpoint string `json:"token_endpoint,omitempty"`
 	// ClientAuth is how the client authenticates there: ClientPrivateKeyJWT.

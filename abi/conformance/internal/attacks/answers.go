@@ -72,14 +72,14 @@ func answerAttacks() []kit.Attack {
 		})
 	}
 	add("success after a denied request", "violations fail the call", func(a *kit.Attempt) error {
-		res, err := a.One(kit.RigOptions{}, "read", kit.Send(`{"endpoint":"POST /api/v1/users","body":{}}`), kit.Step("answer", `{"outcome":"succeeded","output":{"done":true}}`))
+		res, err := a.One(kit.RigOptions{}, "read", kit.Send(`{"endpoint":"POST /svc/v1/items","body":{}}`), kit.Step("answer", `{"outcome":"succeeded","output":{"done":true}}`))
 		if err != nil {
 			return err
 		}
 		return res.Ended(abi.Failed)
 	})
 	const accepted = "writes that were accepted"
-	post := kit.Send(`{"endpoint":"POST /api/v1/users","body":{},"headers":{"Authorization":"{{auth}}"}}`)
+	post := kit.Send(`{"endpoint":"POST /svc/v1/items","body":{},"headers":{"Authorization":"{{auth}}"}}`)
 	for what, text := range map[string]string{
 		"unchanged after a write":                 `{"outcome":"unchanged"}`,
 		"rejected after a write":                  `{"outcome":"rejected","error":{"code":"x","message":"nothing changed"}}`,
@@ -97,7 +97,7 @@ func answerAttacks() []kit.Attack {
 		})
 	}
 	for what, steps := range map[string][]string{
-		"an overstep after a write":           {post, kit.Send(`{"endpoint":"GET /api/v1/none"}`)},
+		"an overstep after a write":           {post, kit.Send(`{"endpoint":"GET /svc/v1/none"}`)},
 		"failed, without a word of the write": {post, kit.Step("answer", `{"outcome":"failed","error":{"code":"x","message":"nothing changed"}}`)},
 	} {
 		add(what, accepted, func(a *kit.Attempt) error {
@@ -132,7 +132,7 @@ func answerAttacks() []kit.Attack {
 			return failedPage(p, err)
 		})
 	}
-	overstep := kit.Send(`{"endpoint":"POST /api/v1/users","body":{}}`) + "," + kit.Step("answer", `{"outcome":"succeeded","checkpoint":{"n":1},"caught_up":true}`)
+	overstep := kit.Send(`{"endpoint":"POST /svc/v1/items","body":{}}`) + "," + kit.Step("answer", `{"outcome":"succeeded","checkpoint":{"n":1},"caught_up":true}`)
 	add("a source after a denied request", "violations fail the call", func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{})
 		if err != nil {

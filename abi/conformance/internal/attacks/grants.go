@@ -42,14 +42,14 @@ func grantAttacks() []kit.Attack {
 			return errors.Join(res.Ended(outcomes...), res.Saw())
 		}})
 	}
-	remove := `{"steps":[` + kit.Send(`{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}`) + `]`
+	remove := `{"steps":[` + kit.Send(`{"endpoint":"DELETE /svc/v1/items/{id}","path":{"id":"x"}}`) + `]`
 	raw("a method above the effective class", "effective class", "raised", remove+`}`, abi.Classes(), abi.Failed)
 	raw("a class raised and lowered in one input", "unique members", "raised", remove+`,"raise":"x","raise":null}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
 	raw("a class raised by an escaped name", "unique members", "raised", remove+`,"\u0072aise":"x"}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
-	lowered := func(request string) string { return `{"action":"unlock","steps":[` + kit.Send(request) + `]}` }
+	lowered := func(request string) string { return `{"action":"reopen","steps":[` + kit.Send(request) + `]}` }
 	const inForce = "effective class"
 	raw("an effect above the effective class with the same method", inForce, "lowered",
-		lowered(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/deactivate","path":{"id":"x"}}`), abi.Classes(), abi.Failed)
+		lowered(`{"endpoint":"POST /svc/v1/items/{id}/condition/relinquish","path":{"id":"x"}}`), abi.Classes(), abi.Failed)
 	for name, body := range map[string]string{
 		"a body above the effective class": `{"profile":{},"credentials":{}}`,
 		"a member that is null":            `{"credentials":null}`,
@@ -58,12 +58,12 @@ func grantAttacks() []kit.Attack {
 		"a member hidden by a duplicate":   `{"profile":{},"profile":{"x":1}}`,
 		"a body that is not an object":     `[{"credentials":{}}]`,
 	} {
-		raw(name, "class of a body", "lowered", lowered(`{"endpoint":"POST /api/v1/users/{id}","path":{"id":"x"},"body":`+body+`}`), abi.Classes(), abi.Failed)
+		raw(name, "class of a body", "lowered", lowered(`{"endpoint":"POST /svc/v1/items/{id}","path":{"id":"x"},"body":`+body+`}`), abi.Classes(), abi.Failed)
 	}
 	raw("a class lowered by a value of another type", inForce, "lowered",
-		`{"action":true,"steps":[`+kit.Send(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/unlock","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)
+		`{"action":true,"steps":[`+kit.Send(`{"endpoint":"POST /svc/v1/items/{id}/condition/reopen","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)
 	raw("a class lowered by another value", inForce, "lowered",
-		`{"action":"deactivate","steps":[`+kit.Send(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/unlock","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)
+		`{"action":"relinquish","steps":[`+kit.Send(`{"endpoint":"POST /svc/v1/items/{id}/condition/reopen","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)
 	raw("an unknown operation", "operations", "drop_tables", `{}`, abi.Classes(), abi.Invalid)
 	raw("an operation named like a path", "operations", "../read", `{}`, abi.Classes(), abi.Invalid)
 	raw("an operation without a name", "operations", "", `{}`, abi.Classes(), abi.Invalid)

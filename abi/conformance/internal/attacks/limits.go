@@ -120,7 +120,7 @@ func limitAttacks() []kit.Attack {
 			return err
 		}
 		// Honest requests, refused ones and bad options: everything that a host may log.
-		if _, err := r.Run("read", kit.Times(300, kit.Send(kit.Get)), kit.Times(300, kit.Step("records_emit", "{", 1)), kit.Times(300, kit.Send(`{"endpoint":"GET /api/v1/none"}`))); err != nil {
+		if _, err := r.Run("read", kit.Times(300, kit.Send(kit.Get)), kit.Times(300, kit.Step("records_emit", "{", 1)), kit.Times(300, kit.Send(`{"endpoint":"GET /svc/v1/none"}`))); err != nil {
 			return err
 		}
 		log := r.Log.String()

@@ -136,16 +136,16 @@ func moduleAttacks() []kit.Attack {
 	change("no operations", content, func(m *abi.Manifest) { m.Operations = nil })
 	change("an operation listed twice", content, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
 	for what, e := range map[string]abi.Account{
-		"written":                  {Endpoint: abi.Endpoint{Endpoint: "POST /api/v1/users/me", Bucket: "x"}, ID: "id"},
-		"of a class that writes":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x", Class: abi.Write}, ID: "id"},
-		"with a blank":             {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "x"}, ID: "id"},
+		"written":                  {Endpoint: abi.Endpoint{Endpoint: "POST /svc/v1/items/me", Bucket: "x"}, ID: "id"},
+		"of a class that writes":   {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/me", Bucket: "x", Class: abi.Write}, ID: "id"},
+		"with a blank":             {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/{id}", Bucket: "x"}, ID: "id"},
 		"of another host":          {Endpoint: abi.Endpoint{Endpoint: "GET //elsewhere.example.com/me", Bucket: "x"}, ID: "id"},
-		"without a bucket":         {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me"}, ID: "id"},
-		"without an id":            {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}},
-		"by a query as its id":     {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}, ID: "#(a==1)|@pretty"},
-		"by a query as its name":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}, ID: "id", Name: "..a"},
-		"of a class by its body":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x", ClassRules: []abi.ClassRule{{Field: "x", Class: abi.Read}}}, ID: "id"},
-		"of the class of an input": {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x", Class: abi.ClassOfInput}, ID: "id"},
+		"without a bucket":         {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/me"}, ID: "id"},
+		"without an id":            {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/me", Bucket: "x"}},
+		"by a query as its id":     {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/me", Bucket: "x"}, ID: "#(a==1)|@pretty"},
+		"by a query as its name":   {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/me", Bucket: "x"}, ID: "id", Name: "..a"},
+		"of a class by its body":   {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/me", Bucket: "x", ClassRules: []abi.ClassRule{{Field: "x", Class: abi.Read}}}, ID: "id"},
+		"of the class of an input": {Endpoint: abi.Endpoint{Endpoint: "GET /svc/v1/items/me", Bucket: "x", Class: abi.ClassOfInput}, ID: "id"},
 	} {
 		change("an account "+what, "manifest account", func(m *abi.Manifest) { m.Account = &e })
 	}
@@ -157,7 +157,7 @@ func moduleAttacks() []kit.Attack {
 	change("a kind with a path in it", content, func(m *abi.Manifest) { m.Kind = "../example" })
 	change("an unknown feature", "required features", func(m *abi.Manifest) { m.Requires = []string{"telepathy"} })
 	change("an unknown guard", "known guards", func(m *abi.Manifest) {
-		m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: "full_moon", Read: "GET /api/v1/users/{id}", Class: abi.Write}}
+		m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: "full_moon", Read: "GET /svc/v1/items/{id}", Class: abi.Write}}
 	})
 	const service = "manifest service"
 	change("no auth method", service, func(m *abi.Manifest) { m.Auth = nil })
@@ -214,10 +214,10 @@ func moduleAttacks() []kit.Attack {
 	column("listed twice", abi.Column{Name: "a", Type: abi.Varchar, Path: "a"}, abi.Column{Name: "a", Type: abi.Varchar, Path: "b"})
 	column("of an unknown type", abi.Column{Name: "a", Type: "BLOB", Path: "a"})
 	const classes = "manifest classes"
-	change("POST for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "POST /api/v1/users/{id}" })
-	change("DELETE for write", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "DELETE /api/v1/users/{id}" })
-	change("an unknown method", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "QUERY /api/v1/users/{id}" })
-	change("PATCH for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "PATCH /api/v1/users/{id}" })
+	change("POST for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "POST /svc/v1/items/{id}" })
+	change("DELETE for write", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "DELETE /svc/v1/items/{id}" })
+	change("an unknown method", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "QUERY /svc/v1/items/{id}" })
+	change("PATCH for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "PATCH /svc/v1/items/{id}" })
 	change("a write for SQL", classes, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
 	const raised = 2 // index in the operations
 	change("a rule for a field that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].ClassRules[0].Field = "riase" })
@@ -250,20 +250,20 @@ func moduleAttacks() []kit.Attack {
 	})
 	const endpoints, initialisation = "manifest endpoints", "initialisation"
 	for name, e := range map[string]string{
-		"a URL for an endpoint":             "GET https://evil.example/api/v1/logs",
-		"an endpoint of another origin":     "GET //evil.example/api/v1/logs",
-		"an endpoint with path steps":       "GET /api/v1/../../admin",
-		"an endpoint with an escape":        "GET /api/v1/%2e%2e/admin",
-		"an endpoint with a query":          "GET /api/v1/logs?all=true",
-		"an endpoint with a fragment":       "GET /api/v1/logs#x",
+		"a URL for an endpoint":             "GET https://evil.example/svc/v1/feed",
+		"an endpoint of another origin":     "GET //evil.example/svc/v1/feed",
+		"an endpoint with path steps":       "GET /svc/v1/../../admin",
+		"an endpoint with an escape":        "GET /svc/v1/%2e%2e/admin",
+		"an endpoint with a query":          "GET /svc/v1/feed?all=true",
+		"an endpoint with a fragment":       "GET /svc/v1/feed#x",
 		"a blank for the rest of the path":  "GET /api/{rest...}",
-		"a blank within a segment":          "GET /api/v1/users-{id}",
-		"a blank listed twice":              "GET /api/v1/{id}/{id}",
-		"a line break in an endpoint":       "GET /api/v1/logs\r\nHost: evil.example",
-		"an endpoint with an empty segment": "GET /api//logs",
+		"a blank within a segment":          "GET /svc/v1/items-{id}",
+		"a blank listed twice":              "GET /svc/v1/{id}/{id}",
+		"a line break in an endpoint":       "GET /svc/v1/feed\r\nHost: evil.example",
+		"an endpoint with an empty segment": "GET /svc//feed",
 		"a backslash in an endpoint":        `GET /api\..\admin`,
-		"an endpoint with two methods":      "GET POST /api/v1/logs",
-		"an endpoint that is not absolute":  "GET api/v1/logs",
+		"an endpoint with two methods":      "GET POST /svc/v1/feed",
+		"an endpoint that is not absolute":  "GET svc/v1/feed",
 	} {
 		change(name, endpoints, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = e })
 	}

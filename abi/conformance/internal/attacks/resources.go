@@ -59,7 +59,7 @@ func resourceAttacks() []kit.Attack {
 	ends("a deadlock", deadline, kit.RigOptions{}, either, kit.Step("deadlock", ""))
 	ends("endless waits of a day", "waiting", kit.RigOptions{}, either, kit.Times(1000, kit.Step("wait", "", 86_400_000)))
 	ends("endless short waits", deadline, kit.RigOptions{}, either, kit.Times(100_000, kit.Step("wait", "", 50)))
-	ends("endless refused requests", deadline, kit.RigOptions{}, either, kit.Step("send endlessly", `{"endpoint":"GET /api/v1/none"}`))
+	ends("endless refused requests", deadline, kit.RigOptions{}, either, kit.Step("send endlessly", `{"endpoint":"GET /svc/v1/none"}`))
 	ends("10,000 requests", "requests limit", kit.RigOptions{Limits: target.Limits{CallTimeout: 10 * time.Second, Requests: 50}}, either, kit.Times(10_000, kit.Send(kit.Get)))
 	big := func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `[{"a":"`+strings.Repeat("x", 6<<20)+`"}]`)

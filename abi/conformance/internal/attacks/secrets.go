@@ -14,14 +14,14 @@ import (
 // secretAttacks try to see the token, or to send it to the wrong place.
 func secretAttacks() []kit.Attack {
 	var all []kit.Attack
-	const at = `"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}`
+	const at = `"endpoint":"GET /svc/v1/items/{id}","path":{"id":"x"}`
 	const one = "token in one header"
 	for _, c := range []struct{ name, op, request string }{
-		{"in a body", "write", `{"endpoint":"POST /api/v1/users","body":{"x":"{{secret}}"}}`},
-		{"in a query", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","{{secret}}"]]}`},
-		{"in a path", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"{{secret}}"}}`},
-		{"in a link", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q={{secret}}"}`},
-		{"in a link, escaped", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q={{escaped}}"}`},
+		{"in a body", "write", `{"endpoint":"POST /svc/v1/items","body":{"x":"{{secret}}"}}`},
+		{"in a query", "read", `{"endpoint":"GET /svc/v1/feed","query":[["q","{{secret}}"]]}`},
+		{"in a path", "read", `{"endpoint":"GET /svc/v1/items/{id}","path":{"id":"{{secret}}"}}`},
+		{"in a link", "read", `{"endpoint":"GET /svc/v1/feed","link":"/svc/v1/feed?q={{secret}}"}`},
+		{"in a link, escaped", "read", `{"endpoint":"GET /svc/v1/feed","link":"/svc/v1/feed?q={{escaped}}"}`},
 		{"in another header", "read", `{` + at + `,"headers":{"If-Match":"{{secret}}"}}`},
 		{"as a header's name", "read", `{` + at + `,"headers":{"{{secret}}":"x"}}`},
 		{"twice in one header", "read", `{` + at + `,"headers":{"Authorization":"{{auth}} {{auth}}"}}`},
@@ -96,7 +96,7 @@ func secretAttacks() []kit.Attack {
 	})
 	echo("echoed in an error", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(400)
-		fmt.Fprintf(w, `{"errorSummary":%q}`, kit.Credential(r))
+		fmt.Fprintf(w, `{"summary":%q}`, kit.Credential(r))
 	}, read...)
 	echo("echoed in a compressed body", func(w http.ResponseWriter, r *http.Request) {
 		zipped(w, []byte(fmt.Sprintf(`{"echo":%q}`, kit.Credential(r))))

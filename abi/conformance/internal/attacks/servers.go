@@ -80,19 +80,19 @@ func serverAttacks() []kit.Attack {
 	notEmitted := func(r *kit.Result) error { return errors.Join(r.Succeeded(), r.Contains(1, `"error"`)) }
 
 	for what, to := range map[string]string{
-		"a file": "file:///etc/passwd", "itself": "/api/v1/logs", "another path": "/api/v1/users/x", "loopback": "http://127.0.0.1:9/",
-		"another host": "https://evil.example/api/v1/logs", "the cloud's metadata": "http://169.254.169.254/latest/meta-data/",
+		"a file": "file:///etc/passwd", "itself": "/svc/v1/feed", "another path": "/svc/v1/items/x", "loopback": "http://127.0.0.1:9/",
+		"another host": "https://evil.example/svc/v1/feed", "the cloud's metadata": "http://169.254.169.254/latest/meta-data/",
 	} {
 		serve("a redirect to "+what, "redirects", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", to)
 			w.WriteHeader(http.StatusFound)
 		}, func(r *kit.Result) error {
-			return errors.Join(r.GotCode(0, abi.SendRedirect), r.Saw("GET /api/v1/logs"))
+			return errors.Join(r.GotCode(0, abi.SendRedirect), r.Saw("GET /svc/v1/feed"))
 		})
 	}
 	for _, status := range []int{301, 303, 307, 308} {
 		serve(fmt.Sprintf("a redirect by %d", status), "redirects", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Location", "/api/v1/users/x")
+			w.Header().Set("Location", "/svc/v1/items/x")
 			w.WriteHeader(status)
 		}, code(abi.SendRedirect))
 	}
@@ -110,7 +110,7 @@ func serverAttacks() []kit.Attack {
 	}, code(abi.SendInterrupted, abi.SendConnect, abi.SendTooLarge))
 	serve("1 MiB of Link headers", "response headers", func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 10_000 {
-			w.Header().Add("Link", fmt.Sprintf(`<https://x/api/v1/logs?after=%d>; rel="next"`, i))
+			w.Header().Add("Link", fmt.Sprintf(`<https://x/svc/v1/feed?after=%d>; rel="next"`, i))
 		}
 	}, calm)
 	serve("a header with a line break in it", "response headers", hijacked(func(c net.Conn) {
@@ -151,7 +151,7 @@ func serverAttacks() []kit.Attack {
 	}, func(r *kit.Result) error { return r.Contains(0, `"error"`) })
 	serve("a body that is not gzip as it says", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = io.WriteString(w, `{"id":"00u1"}`)
+		_, _ = io.WriteString(w, `{"id":"it01"}`)
 	}, func(r *kit.Result) error { return r.Contains(0, `"error"`) })
 	serve("a truncated gzip", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -253,12 +253,12 @@ func serverAttacks() []kit.Attack {
 	for what, text := range map[string]string{"an object": `{"id":"1"}`, "null": "null", "a list with a number in it": `[{"id":"1"},7]`} {
 		serve(what+" instead of a list", "emit options", body(text), notEmitted, list)
 	}
-	for what, text := range map[string]string{"a list": `[{"id":"1"}]`, "null": "null", "an object without the key": `{"errorCode":"E"}`} {
+	for what, text := range map[string]string{"a list": `[{"id":"1"}]`, "null": "null", "an object without the key": `{"code":"E"}`} {
 		serve(what+" instead of an object", "emit options", body(text), notEmitted, one)
 	}
 	serve("keys of too many bytes", "emit options", body(`[{"id":"`+strings.Repeat("k", 100<<10)+`"}]`), notEmitted, keys)
 	serve("204 with a body", "protocol", hijacked(func(c net.Conn) {
-		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nContent-Length: 13\r\n\r\n{\"id\":\"00u1\"}")
+		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nContent-Length: 13\r\n\r\n{\"id\":\"it01\"}")
 	}), func(r *kit.Result) error { return errors.Join(r.Succeeded(), r.Contains(0, `"status":204`)) })
 	serve("a status of 999", "protocol", hijacked(func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 999 ?\r\nContent-Length: 0\r\n\r\n") }), calm)
 
@@ -303,11 +303,11 @@ func serverAttacks() []kit.Attack {
 		if err != nil {
 			return err
 		}
-		res, err := r.Run("write", kit.Send(`{"endpoint":"POST /api/v1/users","body":{"a":1}}`))
+		res, err := r.Run("write", kit.Send(`{"endpoint":"POST /svc/v1/items","body":{"a":1}}`))
 		if err != nil {
 			return err
 		}
-		return res.Saw("POST /api/v1/users")
+		return res.Saw("POST /svc/v1/items")
 	}})
 	return all
 }

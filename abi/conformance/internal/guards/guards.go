@@ -20,15 +20,15 @@ func Attacks() []kit.Attack {
 	packed := module()
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/none"):
+		case strings.HasPrefix(r.URL.Path, "/svc/v1/crates/none"):
 			_, _ = w.Write([]byte(`[]`))
-		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/more"):
-			w.Header().Set("Link", `</api/v1/groups/more/powers?after=1>; rel="next"`)
+		case strings.HasPrefix(r.URL.Path, "/svc/v1/crates/more"):
+			w.Header().Set("Link", `</svc/v1/crates/more/powers?after=1>; rel="next"`)
 			_, _ = w.Write([]byte(`[]`))
-		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/unknown"):
+		case strings.HasPrefix(r.URL.Path, "/svc/v1/crates/unknown"):
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write([]byte(`{"code":"E404"}`))
-		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/secret"): // the token may not read it
+		case strings.HasPrefix(r.URL.Path, "/svc/v1/crates/secret"): // the token may not read it
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = w.Write([]byte(`{"code":"E403"}`))
 		default:
@@ -58,7 +58,7 @@ func Attacks() []kit.Attack {
 			if err != nil {
 				return err
 			}
-			res, err := r.RunInput("lowered", `{"action":"unlock","steps":[`+kit.Send(request)+`]}`)
+			res, err := r.RunInput("lowered", `{"action":"reopen","steps":[`+kit.Send(request)+`]}`)
 			if err != nil {
 				return err
 			}
@@ -73,12 +73,12 @@ func Attacks() []kit.Attack {
 			return errors.Join(res.Ended(abi.Succeeded), res.GotCode(0, abi.SendGuarded))
 		}})
 	}
-	member := func(groups string) string { return `{"endpoint":"POST /api/v1/members","body":` + groups + `}` }
-	attack("a request whose guard does not hold", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"admins"},"body":{}}`, false)
-	attack("a guard's empty page before others", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"more"},"body":{}}`, false)
-	attack("a guard's read that fails", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"unknown"},"body":{}}`, false)
-	attack(unreadable, `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"secret"},"body":{}}`, false)
-	attack("a guard's read that is refused", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"secret"},"body":{}}`, false)
+	member := func(groups string) string { return `{"endpoint":"POST /svc/v1/members","body":` + groups + `}` }
+	attack("a request whose guard does not hold", `{"endpoint":"PUT /svc/v1/crates/{group}","path":{"group":"admins"},"body":{}}`, false)
+	attack("a guard's empty page before others", `{"endpoint":"PUT /svc/v1/crates/{group}","path":{"group":"more"},"body":{}}`, false)
+	attack("a guard's read that fails", `{"endpoint":"PUT /svc/v1/crates/{group}","path":{"group":"unknown"},"body":{}}`, false)
+	attack(unreadable, `{"endpoint":"PUT /svc/v1/crates/{group}","path":{"group":"secret"},"body":{}}`, false)
+	attack("a guard's read that is refused", `{"endpoint":"PUT /svc/v1/crates/{group}","path":{"group":"secret"},"body":{}}`, false)
 	attack("the second of a body's objects", member(`{"groups":["none","admins"]}`), false)
 	attack("an unknown object of a body", member(`{"groups":["unknown"]}`), false)
 	attack("a string for a list of objects", member(`{"groups":"admins"}`), false)
@@ -99,10 +99,10 @@ func module(statuses ...int) func() ([]byte, error) {
 	m := kit.Manifest()
 	m.Requires = []string{abi.FeatureGuards}
 	op := &m.Operations[3] // lowered
-	const powers = "GET /api/v1/groups/{group}/powers"
+	const powers = "GET /svc/v1/crates/{group}/powers"
 	op.Endpoints = append(op.Endpoints, abi.Endpoint{Endpoint: powers, Bucket: "x"},
-		abi.Endpoint{Endpoint: "PUT /api/v1/groups/{group}", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Statuses: statuses, Class: abi.Privileged}}},
-		abi.Endpoint{Endpoint: "POST /api/v1/members", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Each: "groups", Blank: "group", Statuses: []int{http.StatusGone}, Class: abi.Privileged}}})
+		abi.Endpoint{Endpoint: "PUT /svc/v1/crates/{group}", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Statuses: statuses, Class: abi.Privileged}}},
+		abi.Endpoint{Endpoint: "POST /svc/v1/members", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Each: "groups", Blank: "group", Statuses: []int{http.StatusGone}, Class: abi.Privileged}}})
 	return sync.OnceValues(func() ([]byte, error) {
 		return pack.CachedPackage(context.Background(), "./abi/conformance/guest", kit.Encode(m))
 	})

@@ -28,7 +28,7 @@ const usualChange = "PUT"
 
 var (
 	usual = newHabits(habits{credential: "Authorization", prefix: "Bearer", requestID: "X-Request-Id",
-		limit: "X-Rate-Limit-Limit", remaining: "X-Rate-Limit-Remaining", reset: "X-Rate-Limit-Reset", resetForm: abi.ResetEpoch, change: usualChange})
+		limit: "X-Requests-Limit", remaining: "X-Requests-Remaining", reset: "X-Requests-Reset", resetForm: abi.ResetEpoch, change: usualChange})
 	other = newHabits(habits{credential: "X-Service-Key", requestID: "Trace",
 		limit: "Quota", remaining: "Quota-Left", reset: "Quota-Renews-In", resetForm: abi.ResetDelta, change: "PATCH"})
 )

@@ -24,13 +24,13 @@ import (
 const Token = "00aTokenThatMustNeverShowUpAnywhere0123456"
 
 // Get is an honest request.
-const Get = `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"00u1"},"headers":{"Authorization":"{{auth}}"}}`
+const Get = `{"endpoint":"GET /svc/v1/items/{id}","path":{"id":"it01"},"headers":{"Authorization":"{{auth}}"}}`
 
 // Logs is an honest request for a list.
-const Logs = `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`
+const Logs = `{"endpoint":"GET /svc/v1/feed","headers":{"Authorization":"{{auth}}"}}`
 
 // queries are the query parameters that the kit's endpoints declare.
-var queries = map[string][]string{"GET /api/v1/logs": {"q", "after", "limit", "a", "x"}}
+var queries = map[string][]string{"GET /svc/v1/feed": {"q", "after", "limit", "a", "x"}}
 
 // Manifest returns the manifest of the kit's modules.
 func Manifest() abi.Manifest {
@@ -42,29 +42,29 @@ func Manifest() abi.Manifest {
 		}
 		return o
 	}
-	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs", "GET /api/v1/files/{path}/{id}")
+	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /svc/v1/items/{id}", "GET /svc/v1/feed", "GET /svc/v1/files/{path}/{id}")
 	read.Key = "id"
 	read.Endpoints[2].Delimiters = []string{"path"}
-	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
+	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /svc/v1/items/{id}", "DELETE /svc/v1/items/{id}")
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
 	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
-	lowered := op("lowered", abi.Destructive, []abi.Surface{abi.Axon}, "POST /api/v1/users/{id}", "POST /api/v1/users/{id}/lifecycle/unlock",
-		"POST /api/v1/users/{id}/lifecycle/deactivate")
-	lowered.InputSchema = json.RawMessage(`{"type":"object","properties":{"action":{"enum":["unlock","credentials","deactivate",true]}}}`)
-	lowered.ClassRules = []abi.ClassRule{{Field: "action", Equals: "unlock", Class: abi.Write}, {Field: "action", Equals: "credentials", Class: abi.Privileged}}
+	lowered := op("lowered", abi.Destructive, []abi.Surface{abi.Axon}, "POST /svc/v1/items/{id}", "POST /svc/v1/items/{id}/condition/reopen",
+		"POST /svc/v1/items/{id}/condition/relinquish")
+	lowered.InputSchema = json.RawMessage(`{"type":"object","properties":{"action":{"enum":["reopen","credentials","relinquish",true]}}}`)
+	lowered.ClassRules = []abi.ClassRule{{Field: "action", Equals: "reopen", Class: abi.Write}, {Field: "action", Equals: "credentials", Class: abi.Privileged}}
 	for i, class := range []abi.Class{abi.Write, abi.Write, abi.Destructive} {
 		lowered.Endpoints[i].Class = class
 	}
 	lowered.Endpoints[0].ClassRules = []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}}
-	strict := op("strict", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/logs")
+	strict := op("strict", abi.Read, []abi.Surface{abi.Axon}, "GET /svc/v1/feed")
 	strict.InputSchema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"name":{"type":"string","maxLength":16,"pattern":"^[a-z]+$"},
 		"count":{"type":"integer","minimum":0,"maximum":10},"when":{"type":"string","format":"date-time"}}}`)
-	write := op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}")
+	write := op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /svc/v1/items/{id}", "POST /svc/v1/items", "PUT /svc/v1/items/{id}")
 	write.Endpoints[2].Headers = []abi.RequestHeader{{Name: "If-Match"}}
 	return abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "example", Version: "0", ConfigSchema: anything,
 		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "Bearer"}}, RequestIDHeader: "X-Request-Id", ResponseHeaders: []string{"x-request-id"},
 		BaseURL:          &abi.BaseURL{Consoles: []abi.Console{{Suffix: "-admin.example.com", Use: ".example.com"}}},
-		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
+		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Requests-Limit", Remaining: "X-Requests-Remaining", Reset: "X-Requests-Reset"},
 		Operations:       []abi.Operation{read, write, raised, lowered, strict}}
 }
 
@@ -183,7 +183,7 @@ func (b *LockedBuffer) String() string {
 
 // Honest answers a request as an honest service does.
 func Honest(w http.ResponseWriter, _ *http.Request) {
-	_, _ = io.WriteString(w, `{"id":"00u1"}`)
+	_, _ = io.WriteString(w, `{"id":"it01"}`)
 }
 
 // NewRig starts a server and connects a session to it.

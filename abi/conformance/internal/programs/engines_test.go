@@ -29,7 +29,7 @@ func TestEngines_OfRandomPrograms_GiveTheSameResults(t *testing.T) {
 	}
 	programs, trapped, calls := 0, 0, 0
 	for n := uint64(0); int(n) < count || time.Now().Before(until); n++ {
-		wasm := Generate(seed+n, []string{"GET /api/v1/logs"}, false)
+		wasm := Generate(seed+n, []string{"GET /svc/v1/feed"}, false)
 		instrumented, _, err := wasmbin.Interruptible(wasm, "stop")
 		if err != nil {
 			t.Fatalf("PROGRAMS_SEED=%d: %v", seed+n, err)

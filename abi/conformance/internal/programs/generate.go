@@ -268,17 +268,17 @@ func advance() string { return get(position) + assemble.I64(1) + addI64 + set(po
 
 // request pushes a request, with or without a placeholder of the token.
 func (g *generator) request() string {
-	endpoint := "GET /api/v1/logs"
+	endpoint := "GET /svc/v1/feed"
 	if len(g.endpoints) > 0 {
 		endpoint = g.pick(g.endpoints...)
 	}
 	if g.chance() {
-		endpoint = g.pick("POST /api/v1/users", "PUT /api/v1/users/{id}", "DELETE /api/v1/users/{id}", "POST /api/v1/users/{id}/lifecycle/unlock",
-			"POST /api/v1/users/{id}/lifecycle/deactivate", "GET /api/v1/apps", "GET https://evil.example/", "get /api/v1/logs", "")
+		endpoint = g.pick("POST /svc/v1/items", "PUT /svc/v1/items/{id}", "DELETE /svc/v1/items/{id}", "POST /svc/v1/items/{id}/condition/reopen",
+			"POST /svc/v1/items/{id}/condition/relinquish", "GET /svc/v1/bins", "GET https://evil.example/", "get /svc/v1/feed", "")
 	}
 	path := ""
 	if strings.Contains(endpoint, "{id}") {
-		id := g.pick("00u1", "00u1", "00u2", "é", "a?b#c", "a b", "%41")
+		id := g.pick("it01", "it01", "it02", "é", "a?b#c", "a b", "%41")
 		if g.chance() {
 			id = g.pick("..", ".", "a/b", "%2e%2e", "%2F..", "", strings.Repeat("x", 5000), `\u0000`, `\r\nX-Evil: 1`)
 		}
@@ -293,7 +293,7 @@ func (g *generator) request() string {
 		body = g.pick("", `,"body":{"profile":{"login":"x"}}`)
 	}
 	if g.chance() {
-		query = g.pick(`,"query":[["q","x"]]`, `,"link":"/api/v1/logs?after=1"`, `,"link":"https://evil.example/api/v1/logs"`, `,"query":[["_method","DELETE"]]`, `,"query":[["a\u0026b","c=d"]]`)
+		query = g.pick(`,"query":[["q","x"]]`, `,"link":"/svc/v1/feed?after=1"`, `,"link":"https://evil.example/svc/v1/feed"`, `,"query":[["_method","DELETE"]]`, `,"query":[["a\u0026b","c=d"]]`)
 		body = g.pick(`,"body":"text"`, `,"body":null`, `,"body":{}`, body)
 	}
 	begin, end := `{"endpoint":"`+endpoint+`"`+path+query+body, `}`

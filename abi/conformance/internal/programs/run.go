@@ -41,14 +41,14 @@ type situation struct {
 }
 
 var situations = []situation{
-	{"read", abi.Classes(), `{"secret":"MARKER"}`, []string{"GET /api/v1/users/{id}", "GET /api/v1/logs"}},
-	{"read", []abi.Class{abi.Read}, `{"secret":"MARKER"}`, []string{"GET /api/v1/users/{id}", "GET /api/v1/logs"}},
-	{"write", []abi.Class{abi.Write}, `{"secret":"MARKER"}`, []string{"GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"}},
-	{"write", abi.Classes(), `{"secret":"MARKER"}`, []string{"GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"}},
-	{"raised", []abi.Class{abi.Destructive}, `{"raise":"MARKER"}`, []string{"GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}"}},
-	{"raised", []abi.Class{abi.Read}, `{}`, []string{"GET /api/v1/users/{id}"}},
-	{"lowered", []abi.Class{abi.Write}, `{"action":"unlock"}`, []string{"POST /api/v1/users/{id}", "POST /api/v1/users/{id}/lifecycle/unlock"}},
-	{"lowered", []abi.Class{abi.Destructive}, `{"action":"deactivate"}`, []string{"POST /api/v1/users/{id}", "POST /api/v1/users/{id}/lifecycle/unlock", "POST /api/v1/users/{id}/lifecycle/deactivate"}},
+	{"read", abi.Classes(), `{"secret":"MARKER"}`, []string{"GET /svc/v1/items/{id}", "GET /svc/v1/feed"}},
+	{"read", []abi.Class{abi.Read}, `{"secret":"MARKER"}`, []string{"GET /svc/v1/items/{id}", "GET /svc/v1/feed"}},
+	{"write", []abi.Class{abi.Write}, `{"secret":"MARKER"}`, []string{"GET /svc/v1/items/{id}", "POST /svc/v1/items", "PUT /svc/v1/items/{id}"}},
+	{"write", abi.Classes(), `{"secret":"MARKER"}`, []string{"GET /svc/v1/items/{id}", "POST /svc/v1/items", "PUT /svc/v1/items/{id}"}},
+	{"raised", []abi.Class{abi.Destructive}, `{"raise":"MARKER"}`, []string{"GET /svc/v1/items/{id}", "DELETE /svc/v1/items/{id}"}},
+	{"raised", []abi.Class{abi.Read}, `{}`, []string{"GET /svc/v1/items/{id}"}},
+	{"lowered", []abi.Class{abi.Write}, `{"action":"reopen"}`, []string{"POST /svc/v1/items/{id}", "POST /svc/v1/items/{id}/condition/reopen"}},
+	{"lowered", []abi.Class{abi.Destructive}, `{"action":"relinquish"}`, []string{"POST /svc/v1/items/{id}", "POST /svc/v1/items/{id}/condition/reopen", "POST /svc/v1/items/{id}/condition/relinquish"}},
 	// The next ones are refused, and send nothing.
 	{"write", []abi.Class{abi.Read, abi.Destructive, abi.Privileged}, `{"secret":"MARKER"}`, nil},
 	{"raised", []abi.Class{abi.Read, abi.Write}, `{"raise":"MARKER"}`, nil},
@@ -180,9 +180,9 @@ func (s *service) answer(w http.ResponseWriter, _ *http.Request) {
 	marker, _ := s.marker.Load().(string)
 	filler := strings.Repeat("x", size)
 	if status == http.StatusFound {
-		w.Header().Set("Location", "/api/v1/apps")
+		w.Header().Set("Location", "/svc/v1/bins")
 	}
-	w.Header().Set("Link", `</api/v1/logs?after=1>; rel="next"`)
+	w.Header().Set("Link", `</svc/v1/feed?after=1>; rel="next"`)
 	w.WriteHeader(status)
 	switch kind {
 	case 0:

@@ -16,51 +16,51 @@ type Request = struct{ Name, Wall, Op, Request, URI string }
 // Requests returns the requests, for operations of the kit's manifest.
 func Requests() (all []Request) {
 	user := func(id string) string {
-		return fmt.Sprintf(`{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%s"}}`, id)
+		return fmt.Sprintf(`{"endpoint":"GET /svc/v1/items/{id}","path":{"id":"%s"}}`, id)
 	}
 	for name, id := range map[string]string{
-		"an escaped slash in a blank":             "00u1%2Flifecycle",
-		"a slash escaped twice in a blank":        "00u1%252flifecycle",
-		"a question mark in a blank":              "00u1?_method=DELETE",
-		"an escaped question mark in a blank":     "00u1%3f_method=DELETE",
-		"a number sign in a blank":                "00u1#x",
-		"a parameter of a path in a blank":        "00u1;x=y",
-		"a wide slash in a blank":                 "00u1\uff0flifecycle",
-		"an escaped wide slash in a blank":        "00u1%ef%bc%8flifecycle",
+		"an escaped slash in a blank":             "it01%2Fcondition",
+		"a slash escaped twice in a blank":        "it01%252fcondition",
+		"a question mark in a blank":              "it01?_method=DELETE",
+		"an escaped question mark in a blank":     "it01%3f_method=DELETE",
+		"a number sign in a blank":                "it01#x",
+		"a parameter of a path in a blank":        "it01;x=y",
+		"a wide slash in a blank":                 "it01\uff0fcondition",
+		"an escaped wide slash in a blank":        "it01%ef%bc%8fcondition",
 		"a wide path step in a blank":             "\uff0e\uff0e",
 		"a path step of a two-dot leader":         "\u2025",
 		"a blank of spaces":                       "  ",
-		"a path step with a wide backslash":       "..\uff3cgroups",
-		"a slash after an escape that is invalid": "00u1%zz%2flifecycle",
+		"a path step with a wide backslash":       "..\uff3ccrates",
+		"a slash after an escape that is invalid": "it01%zz%2fcondition",
 	} {
 		all = append(all, Request{name, "blanks", "read", user(id), ""})
 	}
 	file := func(path string) string {
-		return fmt.Sprintf(`{"endpoint":"GET /api/v1/files/{path}/{id}","path":{"path":"%s","id":"x"}}`, path)
+		return fmt.Sprintf(`{"endpoint":"GET /svc/v1/files/{path}/{id}","path":{"path":"%s","id":"x"}}`, path)
 	}
-	write := func(more string) string { return `{"endpoint":"POST /api/v1/users","body":{}` + more + `}` }
+	write := func(more string) string { return `{"endpoint":"POST /svc/v1/items","body":{}` + more + `}` }
 	put := func(tag string) string {
-		return `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"x"},"body":{},"headers":{"If-Match":"` + tag + `"}}`
+		return `{"endpoint":"PUT /svc/v1/items/{id}","path":{"id":"x"},"body":{},"headers":{"If-Match":"` + tag + `"}}`
 	}
-	logs := func(more string) string { return `{"endpoint":"GET /api/v1/logs"` + more + `}` }
+	logs := func(more string) string { return `{"endpoint":"GET /svc/v1/feed"` + more + `}` }
 	return append(all, []Request{
-		{"a slash in a declared blank", "blanks", "read", file("a/b?c#d;e"), "GET /api/v1/files/a%2Fb%3Fc%23d%3Be/x"},
+		{"a slash in a declared blank", "blanks", "read", file("a/b?c#d;e"), "GET /svc/v1/files/a%2Fb%3Fc%23d%3Be/x"},
 		{"a path step in a declared blank", "blanks", "read", file("a/../b"), ""},
 		{"an escaped path step in a declared blank", "blanks", "read", file("a%2f%2e%2e%2fb"), ""},
 		{"a path step with a parameter in a declared blank", "blanks", "read", file("..;x=1"), ""},
-		{"a slash in another blank of an endpoint", "blanks", "read", `{"endpoint":"GET /api/v1/files/{path}/{id}","path":{"path":"x","id":"a/b"}}`, ""},
-		{"a slash in a blank of a link", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","link":"/api/v1/users/00u1%2Flifecycle"}`, ""},
-		{"a slash escaped twice in a blank of a link", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","link":"/api/v1/users/00u1%252Flifecycle"}`, ""},
-		{"a slash in a blank of a write", "blanks", "lowered", `{"endpoint":"POST /api/v1/users/{id}","path":{"id":"00u1/lifecycle/deactivate"}}`, ""},
+		{"a slash in another blank of an endpoint", "blanks", "read", `{"endpoint":"GET /svc/v1/files/{path}/{id}","path":{"path":"x","id":"a/b"}}`, ""},
+		{"a slash in a blank of a link", "blanks", "read", `{"endpoint":"GET /svc/v1/items/{id}","link":"/svc/v1/items/it01%2Fcondition"}`, ""},
+		{"a slash escaped twice in a blank of a link", "blanks", "read", `{"endpoint":"GET /svc/v1/items/{id}","link":"/svc/v1/items/it01%252Fcondition"}`, ""},
+		{"a slash in a blank of a write", "blanks", "lowered", `{"endpoint":"POST /svc/v1/items/{id}","path":{"id":"it01/condition/relinquish"}}`, ""},
 
 		{"a query that a read does not declare", "queries", "read", logs(`,"query":[["expand","secrets"]]`), ""},
-		{"a query of a read that declares none", "queries", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"},"query":[["q","x"]]}`, ""},
+		{"a query of a read that declares none", "queries", "read", `{"endpoint":"GET /svc/v1/items/{id}","path":{"id":"x"},"query":[["q","x"]]}`, ""},
 		{"a query that overrides the method of a read", "queries", "read", logs(`,"query":[["_method","DELETE"]]`), ""},
 		{"a query in another case", "queries", "read", logs(`,"query":[["Q","x"]]`), ""},
-		{"a query of a link that the endpoint does not declare", "queries", "read", logs(`,"link":"/api/v1/logs?after=1&expand=secrets"`), ""},
-		{"a query of a link that overrides the method", "queries", "read", logs(`,"link":"/api/v1/logs?after=1&_method=DELETE"`), ""},
-		{"an escaped query of a link", "queries", "read", logs(`,"link":"/api/v1/logs?%5fmethod=DELETE"`), ""},
-		{"a query of a link to an endpoint that declares none", "queries", "read", `{"endpoint":"GET /api/v1/users/{id}","link":"/api/v1/users/x?q=1"}`, ""},
+		{"a query of a link that the endpoint does not declare", "queries", "read", logs(`,"link":"/svc/v1/feed?after=1&expand=secrets"`), ""},
+		{"a query of a link that overrides the method", "queries", "read", logs(`,"link":"/svc/v1/feed?after=1&_method=DELETE"`), ""},
+		{"an escaped query of a link", "queries", "read", logs(`,"link":"/svc/v1/feed?%5fmethod=DELETE"`), ""},
+		{"a query of a link to an endpoint that declares none", "queries", "read", `{"endpoint":"GET /svc/v1/items/{id}","link":"/svc/v1/items/x?q=1"}`, ""},
 
 		{"a Prefer header", "headers", "write", write(`,"headers":{"Prefer":"respond-async"}`), ""},
 		{"an If-Match header", "headers", "write", write(`,"headers":{"If-Match":"*"}`), ""},
