@@ -15,9 +15,9 @@ import (
 type Config struct {
 	Name           string `yaml:"name"`
 	Kind           string `yaml:"kind"`
-	BaseURL        string `yaml:"base_url"`         // the service's origin, such as https://service.example.com
-	TokenSecretRef string `yaml:"token_secret_ref"` // the static token: env:NAME or file:PATH
-	OAuth          OAuth  `yaml:"oauth,omitempty"`  // signs in with OAuth instead of a static token
+	BaseURL        string `yaml:"base_url"`                   // the service's origin, such as https://service.example.com
+	TokenSecretRef string `yaml:"token_secret_ref,omitempty"` // the static token: env:NAME or file:PATH
+	OAuth          OAuth  `yaml:"oauth,omitempty"`            // signs in with OAuth instead of a static token
 	// DefaultPageSize is the number of records requested per page when the input does not say. Default: what the
 	// endpoint allows.
 	DefaultPageSize int `yaml:"default_page_size,omitempty"`

@@ -31,6 +31,8 @@ type loginOptions struct {
 	proxy   string
 	caFile  string
 	private bool
+
+	clientID, keyFile, keyID string // of an OAuth service app
 }
 
 // stores are the values of --store.
@@ -49,9 +51,13 @@ The connection goes into the file of --config or $WASM_RUNNER_CONFIG, else into 
 folder. The token goes into the system's key store if there is one (keyring:NAME), else into NAME.token in the folder of that file.
 Both files have mode 0600.
 
-The token is not shown while it is typed. Without a terminal it is read from standard input; --base-url is then required.`,
+The token is not shown while it is typed. Without a terminal it is read from standard input; --base-url is then required.
+
+With --client-id the connection signs in as an OAuth service app, whose private key is in a file. The key stays where it is.`,
 		Example: `  wasm-runner login okta-prod
   wasm-runner login okta-prod --base-url https://example.okta.com --store file
+  wasm-runner login okta-app --base-url https://example.okta.com \
+    --client-id 0oa1abcd --private-key okta.pem
   vault kv get -field=token secret/okta | \
     wasm-runner login okta-prod --base-url https://example.okta.com`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -63,6 +69,9 @@ The token is not shown while it is typed. Without a terminal it is read from sta
 			case a.Flags.Demo:
 				return cli.Usagef("--demo needs no connection: leave it out to make one")
 			}
+			if (o.clientID == "") != (o.keyFile == "") {
+				return cli.Usagef("--client-id and --private-key belong together: give both, or neither")
+			}
 			return cli.OneOf("store", o.store, stores)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -71,6 +80,9 @@ The token is not shown while it is typed. Without a terminal it is read from sta
 	f.SortFlags = false
 	f.StringVar(&o.baseURL, "base-url", "", "the org's `address`, such as https://example.okta.com (default: ask)")
 	f.StringVar(&o.store, "store", "auto", "`place` for the token: keyring, or file (default: keyring if this session has one)")
+	f.StringVar(&o.clientID, "client-id", "", "client `id` of an OAuth service app, in place of a token")
+	f.StringVar(&o.keyFile, "private-key", "", "`file` with the private key of the service app, as PEM or JWK")
+	f.StringVar(&o.keyID, "key-id", "", "`id` of that key at the org, if the file does not have it")
 	f.StringVar(&o.proxy, "proxy", "", "proxy on the way to the org: its `address`, or environment")
 	f.StringVar(&o.caFile, "ca-file", "", "PEM `file` of certificate authorities that are trusted besides the system's")
 	f.BoolVar(&o.private, "allow-private-network", false, "allow an address of this machine or of a private network")
@@ -100,9 +112,11 @@ func (o *loginOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := o.askToken(ctx)
-	if err != nil {
-		return err
+	var token secrets.Value
+	if config.OAuth.ClientID == "" {
+		if token, err = o.askToken(ctx); err != nil {
+			return err
+		}
 	}
 	if err := o.try(ctx, place, config, token); err != nil {
 		return err
@@ -116,8 +130,10 @@ func (o *loginOptions) run(ctx context.Context) error {
 			return o.notAdded(place.Path, err)
 		}
 	}
-	if err := save(ctx, config.TokenSecretRef, token); err != nil {
-		return err
+	if config.TokenSecretRef != "" {
+		if err := save(ctx, config.TokenSecretRef, token); err != nil {
+			return err
+		}
 	}
 	if existing == nil {
 		if err := writePrivate(place.Path, text); err != nil {
@@ -159,6 +175,10 @@ func (o *loginOptions) configure(ctx context.Context, place cli.NewConnections, 
 			return host.Config{}, cli.Usagef("connection %s is of kind %s, and the module of kind %s: choose another name", o.name, existing.Kind, place.Kind)
 		case o.baseURL != "" && o.baseURL != existing.BaseURL:
 			return host.Config{}, cli.Usagef("connection %s of %s has the address %s: choose another name, or change the file", o.name, place.Path, existing.BaseURL)
+		case existing.TokenSecretRef == "":
+			return host.Config{}, cli.Usagef("connection %s signs in with the key at %s, which login does not keep: change it there", o.name, existing.OAuth.PrivateKeyRef)
+		case o.clientID != "":
+			return host.Config{}, cli.Usagef("connection %s signs in with a token: choose another name for the service app", o.name)
 		case scheme != "file" && scheme != "keyring":
 			return host.Config{}, cli.Usagef("the token of connection %s is not kept by login: it is at %s, so change it there", o.name, existing.TokenSecretRef)
 		}
@@ -168,6 +188,13 @@ func (o *loginOptions) configure(ctx context.Context, place cli.NewConnections, 
 	var err error
 	if config.BaseURL, err = o.askAddress(ctx, place); err != nil {
 		return config, err
+	}
+	if o.clientID != "" {
+		if info, err := os.Stat(o.keyFile); err != nil || !info.Mode().IsRegular() {
+			return config, cli.Usagef("--private-key: %s is not a file that this user can read: download the key of the service app, and name its file", o.keyFile)
+		}
+		config.OAuth = host.OAuth{ClientID: o.clientID, PrivateKeyRef: "file:" + absolute(o.keyFile), KeyID: o.keyID}
+		return config, nil
 	}
 	missing := secrets.KeyringMissing()
 	switch {
@@ -368,7 +395,11 @@ func (o *loginOptions) report(place cli.NewConnections, config host.Config, rene
 		a.Notef("new token saved to %s", config.TokenSecretRef)
 		return
 	}
-	a.Notef("connection %s saved to %s, its token to %s. It may read; add grants to the file for more. Try: %s", o.name, place.Path, config.TokenSecretRef, try)
+	token := ""
+	if config.TokenSecretRef != "" {
+		token = ", its token to " + config.TokenSecretRef
+	}
+	a.Notef("connection %s saved to %s%s. It may read; add grants to the file for more. Try: %s", o.name, place.Path, token, try)
 	if place.Hidden {
 		a.Warnf("this folder has a connections.yaml, which commands read first: name the other with --config %s", place.Path)
 	}

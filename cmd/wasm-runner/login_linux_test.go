@@ -93,6 +93,42 @@ func TestLogin_FromAPipe_SavesWhatWorks(t *testing.T) {
 	}
 }
 
+// TestLogin_WithAServiceApp_SavesNoKey signs in with OAuth.
+func TestLogin_WithAServiceApp_SavesNoKey(t *testing.T) {
+	t.Parallel()
+	path := module(t)
+	dir := t.TempDir()
+	app, key := oktatest.NewServiceApp(oktatest.Scopes()...)
+	app.DPoP = true
+	org := httptest.NewServer(oktatest.New(oktatest.Config{Token: loginToken, Users: 3, ServiceApps: []oktatest.ServiceApp{app}}))
+	t.Cleanup(org.Close)
+	if err := os.WriteFile(filepath.Join(dir, "app.pem"), []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	none := []string{"DBUS_SESSION_BUS_ADDRESS=", "HOME=" + dir}
+	at := []string{"login", "okta-app", "--base-url", org.URL, "--allow-private-network"}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{append(at, "--client-id", app.ClientID), 2, `--client-id and --private-key belong together`},
+		{append(at, "--client-id", app.ClientID, "--private-key", "none.pem"), 2, `--private-key: none\.pem is not a file`},
+		{append(at, "--client-id", "0oaWrong", "--private-key", "app.pem", "--key-id", app.Keys[0].KeyID), 1, `nothing was saved`},
+		{append(at, "--client-id", app.ClientID, "--private-key", "app.pem", "--key-id", app.Keys[0].KeyID), 0, `connection okta-app saved to \S+connections.yaml\. It may read`},
+		{[]string{"--connection", "okta-app", "invoke", "lookup_user", `{"user":"ada.lovelace@example.com"}`}, 0, `"outcome":"succeeded"`},
+		{[]string{"login", "okta-app"}, 2, `signs in with the key at file:\S+app.pem, which login does not keep`},
+	} {
+		got := runIn(t, dir, path, "", none, c.args...)
+		if out := got.stdout + got.stderr; got.code != c.code || !regexp.MustCompile(c.says).MatchString(out) || strings.Contains(out, "PRIVATE KEY") {
+			t.Errorf("%v: %+v, want exit %d and %s", c.args, got, c.code, c.says)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "okta-connector", "connections.yaml")); err != nil || strings.Contains(string(text), "PRIVATE KEY") || strings.Contains(string(text), "token_secret_ref") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 // TestLogin_AtATerminal_AsksAndHidesTheToken answers as a person would: first with a wrong address.
 func TestLogin_AtATerminal_AsksAndHidesTheToken(t *testing.T) {
 	t.Parallel()
