@@ -1,9 +1,7 @@
 package host
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -109,130 +107,6 @@ func logPrinted(run any, text string) {
 	}
 }
 
-// sandboxConfig returns what a module may import and must export. It sets no limits.
-func sandboxConfig() sandbox.Config {
-	type messages = *sandbox.Messages
-	define := func(name string, params int, f func(ctx context.Context, c *call, m messages, args []uint64) uint64) sandbox.HostFunction {
-		return sandbox.HostFunction{Name: name, Params: params, Run: func(ctx context.Context, of any, m messages, args []uint64) uint64 {
-			return f(ctx, of.(*call), m, args)
-		}}
-	}
-	return sandbox.Config{
-		Namespace: abi.Namespace,
-		Exports:   []string{"describe", "invoke", "source", "table"},
-		Functions: []sandbox.HostFunction{
-			define("http_send", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.send(ctx, m.Read(a[0])))
-			}),
-			define("body_read", 3, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
-				body := c.answers.Read(a[0])
-				from := min(a[1], uint64(len(body)))
-				return m.Write(body[from : from+min(a[2], uint64(len(body))-from, sandbox.MaxMessage)])
-			}),
-			define("records_emit", 2, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.answers.EmitJSON(ctx, a[0], m.Read(a[1])))
-			}),
-			define("record_emit", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
-				if c.answers.EmitValue(ctx, m.Read(a[0])) != nil {
-					return 0
-				}
-				return 1
-			}),
-			define("secret_get", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.use.Secret(strings.TrimRight(string(m.Read(a[0])), " ")))
-			}),
-			define("wait", 1, func(ctx context.Context, c *call, _ messages, a []uint64) uint64 {
-				return c.wait(ctx, a[0])
-			}),
-		},
-	}
-}
-
-// wait sleeps for ms milliseconds and returns 1. If the deadline would come first, it returns 0 at once.
-func (c *call) wait(ctx context.Context, ms uint64) uint64 {
-	const day = 24 * 60 * 60 * 1000
-	d := time.Duration(min(ms, day)) * time.Millisecond
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
-		return 0
-	}
-	if c.conn.opts.Sleep(ctx, d) != nil {
-		return 0
-	}
-	return 1
-}
-
-func writeJSON(m *sandbox.Messages, v any) uint64 {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return 0
-	}
-	return m.Write(b)
-}
-
-// send implements http_send. It checks the request against the grants, inserts the token, and sends the request.
-func (c *call) send(ctx context.Context, raw []byte) abi.Response {
-	if over := c.countSend(); over != nil { // refused ones count too, or a guest could send them without limit
-		return abi.Response{Error: over}
-	}
-	var req abi.Request
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&req); err != nil {
-		return refused(abi.SendMalformed, "the request does not follow the ABI: "+err.Error())
-	}
-	endpoint, err := c.op.Grant(&req, c.class)
-	if err != nil {
-		c.violate("endpoint_not_granted", err.Error())
-		return refused(abi.SendDenied, err.Error())
-	}
-	signed, err := c.use.Authorize(&req)
-	if err != nil {
-		c.violate("secret_misused", err.Error())
-		return refused(abi.SendDenied, err.Error())
-	}
-	if out := c.passGuards(ctx, endpoint, &req); out != nil {
-		return *out
-	}
-	if endpoint.Method() != http.MethodGet {
-		if out := c.write(ctx, *endpoint, &req); out != nil {
-			return *out
-		}
-		c.writes.sending = true
-	}
-	return c.exchanged(ctx, endpoint, req, signed)
-}
-
-// countSend counts a request. It returns an error for one above the limit.
-func (c *call) countSend() *abi.SendError {
-	if c.sends++; c.sends > c.conn.limits.Requests {
-		return &abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("the call has made %d requests (limits.requests of the connection): ask for less at once, or raise the limit",
-			c.conn.limits.Requests)}
-	}
-	return nil
-}
-
-// exchanged sends a request that is allowed, keeps its response, and records what happened.
-func (c *call) exchanged(ctx context.Context, endpoint *abi.Endpoint, req abi.Request, signed bool) abi.Response {
-	started := time.Now()
-	resp, sendErr := c.exchange(ctx, *endpoint, req, signed)
-	out, meta := c.answer(ctx, endpoint, &req, resp, sendErr)
-	if endpoint.Method() != http.MethodGet {
-		c.writes.gate.Refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
-		c.writes.sending = false
-		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
-		c.writes.accepted = c.writes.accepted || sendErr == nil && resp.Status/100 == 2
-		if err := c.writes.counter.CountAgain(ctx); err != nil {
-			c.conn.log.Error("a write was counted under the ceilings by the local clock only", "operation", c.op.Name, "error", err.Error())
-		}
-	}
-	c.requests = append(c.requests, meta)
-	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {
-		c.conn.log.Debug("request", "operation", c.op.Name, "endpoint", meta.Endpoint, "status", meta.Status,
-			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
-	}
-	return out
-}
-
 // answer describes a response, or the error in its place, to the guest and in the call's meta data.
 func (c *call) answer(ctx context.Context, endpoint *abi.Endpoint, req *abi.Request, resp *egress.Response, sendErr *abi.SendError) (out abi.Response, meta abi.RequestMeta) {
 	meta = abi.RequestMeta{Endpoint: req.Endpoint, Attempts: resp.Attempts, WaitedMS: resp.Waited.Milliseconds()}
@@ -285,6 +159,20 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 	}
 	return out
 }
+
+// repeatsToken reports whether a response contains a credential of the connection. The body is searched only if it is small.
+func (c *call) repeatsToken(resp *egress.Response, headers map[string][]string) bool {
+	for _, values := range headers {
+		for _, v := range values {
+			if c.conn.credential.Shows(v) {
+				return true
+			}
+		}
+	}
+	return c.conn.credential.Shows(resp.RequestID) || resp.Body.Len() <= answers.SearchAtOnce && c.holdsToken(resp.Body.Bytes())
+}
+
+func (c *call) holdsToken(b []byte) bool { return c.conn.credential.ShowsIn(b) }
 
 func refused(code abi.SendCode, message string) abi.Response {
 	return abi.Response{Error: &abi.SendError{Code: code, Message: message}}

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -84,30 +83,13 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 	raw, err := c.export(ctx, run, "invoke", in)
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput
-	trusted := false // the result is the module's
-	switch {
-	case err != nil:
+	if err == nil {
+		res.Outcome, res.Error = run.judge(raw, &out)
+	} else {
 		res.Outcome, res.Error = run.failure(ctx, err)
-	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || out.Outcome == abi.Planned || !out.Outcome.OK() && out.Error == nil:
-		res.Outcome, res.Error = run.badResult("the module returned something that is not a result of the ABI")
-	case run.writes.accepted && !out.Partial && (out.Outcome == abi.Unchanged || out.Outcome == abi.Rejected):
-		res.Outcome, res.Error = run.badResult(fmt.Sprintf("the module returned %s, which means that nothing changed", out.Outcome))
-	case run.writes.journalErr != nil:
-		code := "journal"
-		if errors.As(run.writes.journalErr, new(errAudit)) {
-			code = "audit"
-		}
-		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: code, Message: run.writes.journalErr.Error()}
-	case run.violation != nil:
-		res.Outcome, res.Error = abi.Failed, run.violation
-	case run.writes.changed != nil:
-		res.Outcome, res.Error = abi.Rejected, &abi.Error{Code: "changed_meanwhile", Message: run.writes.changed.Error(), Retryable: true}
-	case run.writes.ceiling != nil && out.Outcome.OK(): // the guest claims success, but the write was blocked
-		res.Outcome = abi.Throttled
-		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.writes.ceiling.Error(), Retryable: true, RetryAfterMS: run.writes.ceiling.RetryAfter()}
-		out.Partial = run.wrote()
-	default:
-		trusted = true
+	}
+	trusted := res.Outcome == "" // the result is the module's
+	if trusted {
 		res.Outcome, res.Error, res.NextCursor = out.Outcome, values.Error(out.Error), out.NextCursor
 		res.Truncated = out.Truncated && out.List && out.NextCursor != ""
 		var repeats int
@@ -142,16 +124,6 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 		res.Meta.Records, res.Meta.Sensitive = 0, false // there is no output
 	}
 	return res
-}
-
-// badResult returns the outcome of a call whose result breaks the ABI. If a write may have been sent, it is unknown.
-func (c *call) badResult(what string) (abi.Outcome, *abi.Error) {
-	if c.wrote() {
-		e := c.unknown(what, "")
-		e.Code = "bad_result"
-		return abi.Unknown, e
-	}
-	return abi.Failed, &abi.Error{Code: "bad_result", Message: what}
 }
 
 func (c *Connection) logResult(res *abi.Result) {

@@ -1,16 +1,20 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/internal/answers"
 	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/internal/credential"
@@ -123,81 +127,156 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 	return out, err
 }
 
-// failure returns the outcome of a call whose export did not return. If a write may have been sent, the outcome is
-// unknown.
-func (c *call) failure(ctx context.Context, err error) (abi.Outcome, *abi.Error) {
-	wrote := c.wrote()
-	timedOut := ctx.Err() != nil
-	switch {
-	case wrote:
-		return abi.Unknown, c.unknown("the call ended", "("+reason(ctx, err)+")")
-	case timedOut && c.writes.earlier != nil:
-		return abi.Unknown, &abi.Error{Code: "timeout", Retryable: true, Message: "an earlier run with this key was interrupted when its write may have been sent, and there was " +
-			"no time to read back what became of it (" + reason(ctx, err) + ")"}
-	case errors.As(err, new(budget.ProcessError)):
-		return c.noMemory(err)
-	case timedOut:
-		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
-	}
-	return abi.Failed, &abi.Error{Code: "module_failed", Message: "the module failed: " + reason(ctx, err)}
-}
-
-// noMemory returns the outcome of a call that ended because the call or the process holds too much memory.
-func (c *call) noMemory(err error) (abi.Outcome, *abi.Error) {
-	if errors.As(err, new(budget.ProcessError)) {
-		return abi.Unavailable, &abi.Error{Code: "memory", Message: err.Error(), Retryable: true}
-	}
-	return abi.Failed, &abi.Error{Code: "memory", Message: err.Error()}
-}
-
-// unknown returns the error of a call that ended after a write may have been sent, without a result that can be trusted.
-func (c *call) unknown(what, why string) *abi.Error {
-	when := "after a write was sent and before its result was known"
-	if c.writes.accepted {
-		when = "after a write was answered with success"
-	}
-	return &abi.Error{Code: string(abi.Unknown), Message: strings.TrimRight(what+" "+when+" "+why, " ") + ". Look at the object before you repeat it"}
-}
-
-// wrote reports whether a write may have been sent.
-func (c *call) wrote() bool {
-	return c.writes.sending || c.writes.sent
-}
-
-// reason returns one line that says why a call ended, without the guest's stack trace.
-func reason(ctx context.Context, err error) string {
-	switch {
-	case errors.Is(err, sandbox.ErrBusy):
-		return err.Error()
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "the call's time ended (limits.call_seconds of the connection, --timeout)"
-	case errors.Is(ctx.Err(), context.Canceled):
-		return "the call was canceled"
-	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	if len(line) > 300 {
-		line = line[:300] + "…"
-	}
-	return line
-}
-
-// warnings returns the module's warnings. The ones that do not fit the call's share of the log are replaced by one that
-// says so.
-func (c *call) warnings(all []string) []string {
-	for i, w := range all {
-		if !c.mayLog(len(w)) {
-			return append(all[:i:i], fmt.Sprintf("%d further warnings were omitted (limits.log_bytes of the connection)", len(all)-i))
-		}
-	}
-	return all
-}
-
-// logWarnings logs warnings that are not passed to the caller in a page.
-func (c *call) logWarnings(warnings []string) {
-	for _, w := range warnings {
-		c.conn.log.Warn(c.op.Name+": "+w, "operation", c.op.Name)
-	}
-}
-
 // wireTime returns a time as the guest gets it, in milliseconds. More digits would only cost bytes.
 func wireTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// sandboxConfig returns what a module may import and must export. It sets no limits.
+func sandboxConfig() sandbox.Config {
+	type messages = *sandbox.Messages
+	define := func(name string, params int, f func(ctx context.Context, c *call, m messages, args []uint64) uint64) sandbox.HostFunction {
+		return sandbox.HostFunction{Name: name, Params: params, Run: func(ctx context.Context, of any, m messages, args []uint64) uint64 {
+			return f(ctx, of.(*call), m, args)
+		}}
+	}
+	return sandbox.Config{
+		Namespace: abi.Namespace,
+		Exports:   []string{"describe", "invoke", "source", "table"},
+		Functions: []sandbox.HostFunction{
+			define("http_send", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
+				return writeJSON(m, c.send(ctx, m.Read(a[0])))
+			}),
+			define("body_read", 3, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
+				body := c.answers.Read(a[0])
+				from := min(a[1], uint64(len(body)))
+				return m.Write(body[from : from+min(a[2], uint64(len(body))-from, sandbox.MaxMessage)])
+			}),
+			define("records_emit", 2, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
+				return writeJSON(m, c.answers.EmitJSON(ctx, a[0], m.Read(a[1])))
+			}),
+			define("record_emit", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
+				if c.answers.EmitValue(ctx, m.Read(a[0])) != nil {
+					return 0
+				}
+				return 1
+			}),
+			define("secret_get", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
+				return writeJSON(m, c.use.Secret(strings.TrimRight(string(m.Read(a[0])), " ")))
+			}),
+			define("wait", 1, func(ctx context.Context, c *call, _ messages, a []uint64) uint64 {
+				return c.wait(ctx, a[0])
+			}),
+		},
+	}
+}
+
+// wait sleeps for ms milliseconds and returns 1. If the deadline would come first, it returns 0 at once.
+func (c *call) wait(ctx context.Context, ms uint64) uint64 {
+	const day = 24 * 60 * 60 * 1000
+	d := time.Duration(min(ms, day)) * time.Millisecond
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return 0
+	}
+	if c.conn.opts.Sleep(ctx, d) != nil {
+		return 0
+	}
+	return 1
+}
+
+func writeJSON(m *sandbox.Messages, v any) uint64 {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return 0
+	}
+	return m.Write(b)
+}
+
+// send implements http_send. It checks the request against the grants, inserts the token, and sends the request.
+func (c *call) send(ctx context.Context, raw []byte) abi.Response {
+	if over := c.countSend(); over != nil { // refused ones count too, or a guest could send them without limit
+		return abi.Response{Error: over}
+	}
+	var req abi.Request
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&req); err != nil {
+		return refused(abi.SendMalformed, "the request does not follow the ABI: "+err.Error())
+	}
+	endpoint, err := c.op.Grant(&req, c.class)
+	if err != nil {
+		c.violate("endpoint_not_granted", err.Error())
+		return refused(abi.SendDenied, err.Error())
+	}
+	signed, err := c.use.Authorize(&req)
+	if err != nil {
+		c.violate("secret_misused", err.Error())
+		return refused(abi.SendDenied, err.Error())
+	}
+	if out := c.passGuards(ctx, endpoint, &req); out != nil {
+		return *out
+	}
+	if endpoint.Method() != http.MethodGet {
+		if out := c.write(ctx, *endpoint, &req); out != nil {
+			return *out
+		}
+		c.writes.sending = true
+	}
+	return c.exchanged(ctx, endpoint, req, signed)
+}
+
+// countSend counts a request. It returns an error for one above the limit.
+func (c *call) countSend() *abi.SendError {
+	if c.sends++; c.sends > c.conn.limits.Requests {
+		return &abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("the call has made %d requests (limits.requests of the connection): ask for less at once, or raise the limit",
+			c.conn.limits.Requests)}
+	}
+	return nil
+}
+
+// exchanged sends a request that is allowed, keeps its response, and records what happened.
+func (c *call) exchanged(ctx context.Context, endpoint *abi.Endpoint, req abi.Request, signed bool) abi.Response {
+	started := time.Now()
+	resp, sendErr := c.exchange(ctx, *endpoint, req, signed)
+	out, meta := c.answer(ctx, endpoint, &req, resp, sendErr)
+	if endpoint.Method() != http.MethodGet {
+		c.writes.gate.Refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
+		c.writes.sending = false
+		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
+		c.writes.accepted = c.writes.accepted || sendErr == nil && resp.Status/100 == 2
+		if err := c.writes.counter.CountAgain(ctx); err != nil {
+			c.conn.log.Error("a write was counted under the ceilings by the local clock only", "operation", c.op.Name, "error", err.Error())
+		}
+	}
+	c.requests = append(c.requests, meta)
+	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {
+		c.conn.log.Debug("request", "operation", c.op.Name, "endpoint", meta.Endpoint, "status", meta.Status,
+			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
+	}
+	return out
+}
+
+// exchange sends a request, with the connection's credential if signed. After a response which says that the credential
+// was refused and the request not carried out, it repeats the request with each other credential that the connection has.
+func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Request, signed bool) (*egress.Response, *abi.SendError) {
+	out := egress.Call{Endpoint: endpoint, Request: req}
+	if c.answers != nil {
+		out.Memory = c.answers.Budget
+	}
+	if !signed {
+		return c.conn.client.Send(ctx, out)
+	}
+	attempt, failed := c.use.Begin(ctx)
+	if failed != nil {
+		return &egress.Response{}, failed
+	}
+	attempts, waited := 0, time.Duration(0)
+	for {
+		out.Sign = attempt.Sign
+		resp, sendErr := c.conn.client.Send(ctx, out)
+		attempts, waited = attempts+resp.Attempts, waited+resp.Waited
+		resp.Attempts, resp.Waited = attempts, waited
+		if sendErr != nil || !attempt.Again(ctx, resp) {
+			return resp, sendErr
+		}
+		resp.Body.Release()
+	}
+}

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/egress"
 )
 
 // Authorization is the default header for a credential.
@@ -119,25 +117,11 @@ func (u *Use) Authorize(req *abi.Request) (signed bool, err error) {
 	return true, nil
 }
 
-// Send sends a request, with the connection's credential if signed. After a response which says that the credential
-// was refused and the request not carried out, it repeats the request with each other credential that the source has.
-func (u *Use) Send(ctx context.Context, client *egress.Client, out egress.Call, signed bool) (*egress.Response, *abi.SendError) {
-	if !signed {
-		return client.Send(ctx, out)
-	}
+// Begin returns an attempt to send a signed request of the call.
+func (u *Use) Begin(ctx context.Context) (Attempt, *abi.SendError) {
 	attempt, err := u.Source.Begin(ctx, u.Scopes)
 	if err != nil {
-		return &egress.Response{}, sendError(err)
+		return nil, sendError(err)
 	}
-	attempts, waited := 0, time.Duration(0)
-	for {
-		out.Sign = attempt.Sign
-		resp, sendErr := client.Send(ctx, out)
-		attempts, waited = attempts+resp.Attempts, waited+resp.Waited
-		resp.Attempts, resp.Waited = attempts, waited
-		if sendErr != nil || !attempt.Again(ctx, resp) {
-			return resp, sendErr
-		}
-		resp.Body.Release()
-	}
+	return attempt, nil
 }

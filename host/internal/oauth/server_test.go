@@ -350,11 +350,22 @@ func need(required ...string) credential.Scopes { return credential.Scopes{Requi
 func (c connected) get(ctx context.Context, s credential.Scopes) (int, *abi.SendError) {
 	use := credential.Use{Auth: c.config.Auth, Source: c.Client, Scopes: s}
 	endpoint := abi.Endpoint{Endpoint: "GET /things/{id}", Bucket: "things"}
-	resp, err := use.Send(ctx, c.egress, egress.Call{Endpoint: endpoint, Request: abi.Request{Endpoint: endpoint.Endpoint, Path: map[string]string{"id": "a b/c"}, Query: [][2]string{{"q", "x"}}}}, true)
-	if resp.Body != nil {
-		resp.Body.Release()
+	attempt, err := use.Begin(ctx)
+	if err != nil {
+		return 0, err
 	}
-	return resp.Status, err
+	out := egress.Call{Endpoint: endpoint, Request: abi.Request{Endpoint: endpoint.Endpoint, Path: map[string]string{"id": "a b"}, Query: [][2]string{{"q", "x"}}}}
+	for {
+		out.Sign = attempt.Sign
+		resp, err := c.egress.Send(ctx, out)
+		again := err == nil && attempt.Again(ctx, resp)
+		if resp.Body != nil {
+			resp.Body.Release()
+		}
+		if !again {
+			return resp.Status, err
+		}
+	}
 }
 
 // wantError fails the test unless err is an Error with an outcome, a code, and texts in its message.
