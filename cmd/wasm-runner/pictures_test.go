@@ -46,8 +46,8 @@ var pictures = []picture{
 	}},
 	{name: "sql", title: "SQL over a simulated org", sql: true, steps: []step{
 		{comment: "What happened most in the last day?",
-			args:  []string{"sql", "SELECT event_type, count(*) AS n, bar(n, 0, 30, 30) AS share FROM okta.system_log GROUP BY ALL ORDER BY n DESC, event_type LIMIT 8"},
-			shown: `sql "SELECT event_type, count(*) AS n, bar(n, 0, 30, 30) AS share` + "\n    FROM okta.system_log GROUP BY ALL ORDER BY n DESC, event_type LIMIT 8\""},
+			args:  []string{"sql", "SELECT event_type, count(*) AS n, bar(n, 0, 30, 30) AS share FROM okta.system_log WHERE published > now() - INTERVAL 1 DAY GROUP BY ALL ORDER BY n DESC, event_type LIMIT 8"},
+			shown: `sql "SELECT event_type, count(*) AS n, bar(n, 0, 30, 30) AS share` + "\n    FROM okta.system_log WHERE published > now() - INTERVAL 1 DAY\n    GROUP BY ALL ORDER BY n DESC, event_type LIMIT 8\""},
 		{comment: "Which views are there?", args: []string{"sql", "SHOW TABLES"}, shown: `sql "SHOW TABLES"`},
 	}},
 	{name: "actions", title: "an action: planned, refused, done", steps: []step{

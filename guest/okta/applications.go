@@ -87,7 +87,7 @@ var applicationOperations = []connector.Operation{
 		List: &connector.List{Endpoint: getAppUsers.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"q", "q"}, {"expand", "expand"}},
 			Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 500, Noun: "application", Type: "AppInstance"},
 		View: &abi.View{Name: "application_users", Of: &abi.ViewOf{View: "applications", Column: "id", Input: "application", As: "application_id", Match: "^0oa[A-Za-z0-9]{17}$"},
-			Comment: "The users of all applications: at least one request for each application. A condition on application_id, or a join with applications, reads less."},
+			Comment: "The users of each application: a request or more for each."},
 	},
 	{
 		Name:        "assign_application_user",

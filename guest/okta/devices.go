@@ -82,7 +82,7 @@ var deviceOperations = []connector.Operation{
 		Display:   "display_name platform status os_version model created device_id",
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getUserDevices},
 		List:      &connector.List{Endpoint: getUserDevices.Endpoint, Resolve: userPath, Noun: "user", Type: "User"},
-		View:      &abi.View{Name: "user_devices", Of: ofUsers, Comment: "The devices of all users: one request for each user. A condition on user_id, or a join with users, reads less."},
+		View:      &abi.View{Name: "user_devices", Of: ofUsers, Comment: "The devices of each user: a request for each."},
 	},
 	{
 		Name:        "device_lifecycle_action",

@@ -30,7 +30,7 @@ var factorOperations = []connector.Operation{
 		Display:     factorDisplay,
 		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getFactors},
 		List:        &connector.List{Endpoint: getFactors.Endpoint, Resolve: userPath, Omit: factorSecrets, Noun: "user", Type: "User"},
-		View:        &abi.View{Name: "user_factors", Of: ofUsers, Comment: "The factors of all users: one request for each user. A condition on user_id, or a join with users, reads less."},
+		View:        &abi.View{Name: "user_factors", Of: ofUsers, Comment: "The factors of each user: a request for each."},
 	},
 	{
 		Name: "reset_factor",

@@ -65,7 +65,7 @@ var logOperations = []connector.Operation{
 		Endpoints: []*abi.Endpoint{&getLogs},
 		Pages:     boundedLogs,
 		View: &abi.View{Name: "system_log", Times: map[string]int64{"since": -retention / 1000, "until": skew / 1000}, Answers: []abi.Answer{logAnswer},
-			Comment: "The System Log: what Okta keeps of it, which is 90 days. A condition on published reads less."},
+			Comment: "The System Log: the 90 days that Okta keeps."},
 	},
 }
 

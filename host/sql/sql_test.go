@@ -172,7 +172,7 @@ func TestDescribe_OfViews_HasTheirComments(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	for _, show := range []string{"SHOW TABLES", "show all tables;"} {
 		out := ask(t, db, show)
-		if !strings.Contains(out, `["okta","groups","Lists groups.`) || !strings.Contains(out, `["okta","system_log","The System Log: what Okta keeps of it`) {
+		if !strings.Contains(out, `["okta","groups","Lists groups.`) || !strings.Contains(out, `["okta","system_log","The System Log: the 90 days that Okta keeps.`) {
 			t.Errorf("%s: %s", show, out)
 		}
 	}
