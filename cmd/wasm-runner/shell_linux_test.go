@@ -29,11 +29,12 @@ func TestShell_AtATerminal_RunsStatements(t *testing.T) {
 	k.keys("2 AS second;\r")
 	k.await(`FIRST  SECOND\r\n1      2\r\n1 row, \d+ ms`)
 
-	k.keys("SELECT login FROM okta.use\t") // completes a table
-	k.await(`okta\.users`)
-	k.keys(" WHERE status = 'LOCKED_OUT' AND first_n\t IS NOT NULL;\r") // and a column
+	k.keys("SELECT count(*) FROM okta.zo\t") // completes a table
+	k.await(`okta\.zones`)
+	k.keys(";\rSELECT login FROM okta.users WHERE status = 'LOCKED_OUT' AND first_n\t IS NOT NULL;\r") // and a column
 	k.await(`AND first_name`)
 	k.await(`hugo\.dvorak13@example\.com\r\n2 rows`)
+	k.await(`list_users: 1 request, 1 page, 2 rows`)
 
 	k.keys("SELECT * FROM nope;\r")
 	k.await(`Catalog Error: Table with name nope does not exist!`)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
@@ -102,5 +101,70 @@ func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
 			}
 		})
 	}
-	_ = time.Now
+}
+
+// TestPushdown_OfAPositionalJoin_LeavesNoRowOut: a row that is left out would move the others.
+func TestPushdown_OfAPositionalJoin_LeavesNoRowOut(t *testing.T) {
+	db, _, _ := countedOrg(t, oktatest.Config{Users: 40, Events: 300})
+	ask(t, db, "CREATE TABLE log AS FROM okta.system_log; CREATE TABLE people AS FROM okta.users")
+	for _, condition := range []string{"a.actor_id = b.id", "b.status = 'ACTIVE'", "a.actor_id = b.id AND b.status = 'ACTIVE'"} {
+		views, tables := ask(t, db, "SELECT a.uuid, b.id FROM okta.users b POSITIONAL JOIN okta.system_log a WHERE "+condition), ask(t, db, "SELECT a.uuid, b.id FROM people b POSITIONAL JOIN log a WHERE "+condition)
+		if views != tables {
+			t.Errorf("%s: %s, want %s", condition, views, tables)
+		}
+	}
+}
+
+func TestExplain_OfViews_SaysWhatIsSent(t *testing.T) {
+	db, requests, _ := countedOrg(t, oktatest.Config{})
+	for statement, wants := range map[string][]string{
+		"EXPLAIN SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'":                                               {`"okta.users","list_users {\"filter\":\"status eq \\\"LOCKED_OUT\\\"\"}\nat least 1 request"`},
+		"EXPLAIN SELECT * FROM okta.system_log ORDER BY published DESC LIMIT 3":                                          {`\"sort_order\":\"DESCENDING\"`, "at least 1 request"},
+		"EXPLAIN SELECT * FROM okta.system_log WHERE published < '2001-01-01'":                                           {"no request: no row can match"},
+		"EXPLAIN SELECT * FROM okta.users u JOIN okta.user_factors f ON f.user_id = u.id WHERE u.login = 'x'":            {"list_factors for each id of users, or for those that a join needs", "profile.login eq"},
+		"EXPLAIN SELECT * FROM okta.user_factors WHERE user_id IN ('00u00000000000000000', '00u00000000000000001', 'x')": {"list_factors for 2 values of user_id", "at least 2 requests"},
+		"-- a comment\nEXPLAIN (FORMAT json) FROM okta.groups WHERE type = 'OKTA_GROUP'":                                 {`type eq`},
+		"EXPLAIN SELECT 1": nil,
+	} {
+		out := ask(t, db, statement)
+		for _, want := range wants {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: %s lacks %s", statement, out, want)
+			}
+		}
+	}
+	if asked := requests.take(); len(asked) > 0 {
+		t.Errorf("EXPLAIN sent %s", asked)
+	}
+	want(t, db, "EXPLAIN ANALYZE SELECT 1 WHERE false; SELECT 1", "[1]")
+	ask(t, db, "EXPLAIN ANALYZE SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'")
+	if asked := requests.take(); len(asked) != 1 {
+		t.Errorf("EXPLAIN ANALYZE sent %s", asked)
+	}
+}
+
+func TestStats_OfAStatement_CountsByOperation(t *testing.T) {
+	org := oktatest.New(oktatest.Config{Users: 450})
+	var got [][]sql.Count
+	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", org)}, Stats: func(_ string, counts []sql.Count) { got = append(got, counts) }})
+	ask(t, db, "SELECT 1; SELECT count(*) FROM okta.users, (SELECT count(*) FROM okta.groups)")
+	if len(got) != 2 || len(got[0]) != 0 || len(got[1]) != 2 || got[1][0] != (sql.Count{Operation: "list_groups", Requests: 1, Pages: 1, Rows: 5}) ||
+		got[1][1] != (sql.Count{Operation: "list_users", Requests: 3, Pages: 3, Rows: 450}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestPushdown_OfARejectedFilter_ReadsTheWholeView: what a service does not take costs requests, and no rows.
+func TestPushdown_OfARejectedFilter_ReadsTheWholeView(t *testing.T) {
+	org := oktatest.New(oktatest.Config{Users: 300})
+	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if filter := r.URL.Query().Get("filter"); strings.Contains(filter, "login") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"errorCode":"E0000031","errorSummary":"Invalid search criteria.","errorCauses":[]}`))
+			return
+		}
+		org.ServeHTTP(w, r)
+	}))}})
+	want(t, db, "SELECT login FROM okta.users WHERE login = 'ada.lovelace@example.com'", `["ada.lovelace@example.com"]`)
 }

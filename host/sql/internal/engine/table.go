@@ -81,15 +81,15 @@ type scanRun struct {
 	cells   wire.Cells
 	asked   []int // by the columns of a chunk: which column of the table it is; -1 is none
 	vectors []vector
-	into    []int           // by the columns of a batch: which of vectors
-	kept    map[int]*keySet // by the columns of a chunk: where their values are kept
-	none    bool            // no row is needed
+	into    []int // by the columns of a batch: which of vectors
+	keys    *keeper
+	none    bool // no row is needed
 }
 
 // run begins a run, of the statement that is running. That need not be the one that was bound: EXECUTE runs what PREPARE
 // bound.
 func (s *scan) run(asked []int) *scanRun {
-	return &scanRun{scan: s, running: s.engine.running.Load(), asked: asked, vectors: make([]vector, len(asked)), kept: map[int]*keySet{}}
+	return &scanRun{scan: s, running: s.engine.running.Load(), asked: asked, vectors: make([]vector, len(asked))}
 }
 
 // fill fills a chunk with what is left of a batch; no rows are the end. It never asks for another batch to fill it up,
@@ -113,22 +113,21 @@ func (r *scanRun) fill(chunk mapping.DataChunk) error {
 		}
 		r.left, r.cells = count, wire.NewCells(batch)
 		if count == 0 {
-			r.end()
+			r.keys.end()
 		}
 	}
 	n := min(r.left, int(mapping.VectorSize()))
 	for i, at := range r.asked {
 		if at >= 0 {
 			r.vectors[i] = newVector(mapping.DataChunkGetVector(chunk, mapping.IdxT(i)), r.scan.table.Columns[at].Type)
-			if set := r.kept[i]; set != nil {
-				r.vectors[i].seen = set.add
-			}
+			r.vectors[i].seen = r.keys.value(i)
 		}
 	}
 	for row := range n {
 		for _, i := range r.into {
 			r.vectors[i].set(row, &r.cells)
 		}
+		r.keys.keep()
 	}
 	r.left -= n
 	mapping.DataChunkSetSize(chunk, mapping.IdxT(n))
@@ -149,33 +148,9 @@ func (r *scanRun) begin() (err error) {
 		r.none = true
 		return nil
 	}
-	r.keep(r.running.plan.sets[tag])
+	r.keys = newKeeper(r, r.running.plan.sets[tag], pushed)
 	r.rows, err = r.scan.engine.source.Open(r.running.ctx, r.scan.call, columns, pushed)
 	return err
-}
-
-// keep has the run keep the values of columns.
-func (r *scanRun) keep(sets map[string]*keySet) {
-	for i, at := range r.asked {
-		if at < 0 {
-			continue
-		}
-		if set := sets[r.scan.table.Columns[at].Name]; set != nil {
-			set.mu.Lock()
-			set.runs++
-			set.mu.Unlock()
-			r.kept[i] = set
-		}
-	}
-}
-
-// end notes that the values that the run keeps are all there.
-func (r *scanRun) end() {
-	for _, set := range r.kept {
-		set.mu.Lock()
-		set.ended = true
-		set.mu.Unlock()
-	}
 }
 
 // release ends a run. DuckDB says nothing else when a LIMIT is reached.

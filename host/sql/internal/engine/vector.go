@@ -8,6 +8,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/sql/internal/tree"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
@@ -17,8 +18,8 @@ type vector struct {
 	raw      mapping.Vector
 	typ      abi.ColumnType
 	data     unsafe.Pointer
-	validity []uint64          // made with the first NULL
-	seen     func(text []byte) // takes each text, unless nil
+	validity []uint64    // made with the first NULL
+	seen     *tree.Value // gets the value of each row, unless nil
 }
 
 func newVector(raw mapping.Vector, t abi.ColumnType) vector {
@@ -27,19 +28,34 @@ func newVector(raw mapping.Vector, t abi.ColumnType) vector {
 
 // set sets a row to the next cell.
 func (v *vector) set(row int, cells *wire.Cells) {
-	if cells.Null() {
+	var value tree.Value
+	switch {
+	case cells.Null():
 		v.setNull(row)
-		return
-	}
-	switch v.typ {
-	case abi.Boolean:
-		put(v, row, cells.Bool())
-	case abi.BigInt, abi.TimestampTZ:
-		put(v, row, cells.Int())
-	case abi.Double:
+	case v.typ == abi.Boolean:
+		b := cells.Bool()
+		put(v, row, b)
+		if v.seen != nil {
+			value = b
+		}
+	case v.typ == abi.BigInt || v.typ == abi.TimestampTZ:
+		n := cells.Int()
+		put(v, row, n)
+		if v.seen != nil {
+			value = n
+		}
+	case v.typ == abi.Double:
 		put(v, row, cells.Double())
+		value = 0.0 // no condition compares it
 	default:
-		v.setText(row, cells.Text())
+		text := cells.Text()
+		v.setText(row, text)
+		if v.seen != nil {
+			value = text
+		}
+	}
+	if v.seen != nil {
+		*v.seen = value
 	}
 }
 
@@ -49,9 +65,6 @@ func put[T any](v *vector, row int, value T) {
 
 // setText sets a row to a text byte for byte. DuckDB copies it, and makes NULL of what is not UTF-8.
 func (v *vector) setText(row int, text []byte) {
-	if v.seen != nil {
-		v.seen(text)
-	}
 	mapping.VectorAssignStringElementLen(v.raw, mapping.IdxT(row), text)
 }
 
