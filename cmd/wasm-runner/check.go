@@ -72,7 +72,7 @@ func newCheckCommand(a *cli.App) *cobra.Command {
 		Use:   "check",
 		Short: "Check that a connection works, and say how to repair it",
 		Long: `Checks the module, the connection file, the secret, the network (DNS, TLS), the token, the grants and the rate limits, and
-prints a line for each. It changes nothing. --all checks every connection of the file.
+prints a line for each. A line also says what confines the runner and the process of SQL. It changes nothing. --all checks every connection of the file.
 
 A line says ok, FAIL or WARN. WARN is for what works but should be changed, such as a token file that other users can read.
 If a line says FAIL, the exit code is 1.`,

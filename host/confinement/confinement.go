@@ -186,8 +186,11 @@ func Enter(f Files) (Report, error) {
 		Network:    true,
 		Attributes: true,
 	}
-	if there := durable.Resolve("/etc/resolv.conf"); !shared(filepath.Dir(there)) {
+	switch there := durable.Resolve(resolvConf); {
+	case !shared(filepath.Dir(there)):
 		policy.Read = append(policy.Read, existing([]string{filepath.Dir(there)})...) // it is replaced when the network changes
+	case confine.Supported().Landlock > 0:
+		keepNameServers()
 	}
 	r, err := confine.Apply(policy)
 	return reportOf(r), err
