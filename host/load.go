@@ -4,11 +4,12 @@
 //	c, err := m.Connect(ctx, host.Config{…}, host.ConnectOptions{})
 //	res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada@example.com"}`))
 //
-// How an invoke runs, file by file: Connection.Invoke (invoke.go) checks the input and the grants (run.go), asks for an
-// approval (approval.go), and calls the module's export (internal/sandbox). The module sends requests through its
-// imports (call.go). Each must be granted (grant.go), writes pass the gate (gate.go), the credential is added (token.go), and
-// package egress sends the request (egress/send.go). Response bodies stay in host memory, and records are emitted by
-// reference (internal/answers). The sandbox knows nothing of requests.
+// An invoke passes six files from the command line to the socket. cmd/wasm-runner/invoke.go reads the input and
+// connects. invoke.go runs the invoke. run.go checks the input and the grants, and calls the module's export through the
+// wall, which is internal/sandbox. In the module, guest/connector/call.go runs the operation, a literal such as those in
+// guest/okta/users.go. The module's request comes back through the wall to run.go, which checks the grant and signs the
+// request. egress/send.go sends it. These decide on the way: approval.go, gate.go for writes, grant.go for guards, and
+// outcome.go for how a call ends. Response bodies stay in host memory (internal/answers).
 package host
 
 import (

@@ -349,7 +349,7 @@ func need(required ...string) credential.Scopes { return credential.Scopes{Requi
 // get sends a request for a page, as a call does.
 func (c connected) get(ctx context.Context, s credential.Scopes) (int, *abi.SendError) {
 	use := credential.Use{Auth: c.config.Auth, Source: c.Client, Scopes: s}
-	endpoint := abi.Endpoint{Endpoint: "GET /things/{id}", Bucket: "things"}
+	endpoint := abi.Endpoint{Endpoint: "GET /things/{id}", Bucket: "things", Query: []string{"q"}}
 	attempt, err := use.Begin(ctx)
 	if err != nil {
 		return 0, err
