@@ -201,7 +201,7 @@ func TestOutput_OfEveryCommand_HasNoToken(t *testing.T) {
 	} {
 		formats := []string{"text", "json"}
 		if testing.Short() {
-			if i%4 > 1 {
+			if i%4 == 1 || i%4 == 2 {
 				continue // each line is a process
 			}
 			formats = formats[i%2:][:1]

@@ -81,7 +81,9 @@ func module(t *testing.T) (path string) {
 //	await FILE TEXT            wait until FILE holds TEXT
 //	search                     a service with a _bulk API at $SEARCH, whose index refuses some records
 //
-// and the conditions [tmpfs] (this user can mount a small file system in a name space) and [sql] (DuckDB is in this build).
+// A short run leaves out lines that begin with [!short]: each is a process, and other lines show the same kind of behaviour.
+//
+// The conditions are [tmpfs] (this user can mount a small file system in a name space) and [sql] (DuckDB is in this build).
 func TestScripts_InTestdata_Pass(t *testing.T) {
 	path := module(t)
 	cache, err := os.UserCacheDir()
