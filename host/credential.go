@@ -41,6 +41,44 @@ func (c *Connection) signIn(ctx context.Context) (account string, err error) {
 	return "oauth " + o.ClientID, nil
 }
 
+// Access is what an OAuth client may do, as far as its scopes say.
+type Access struct {
+	Granted, Missing []string // scopes that the connection's grants need
+	Denied           []Denied // operations that the grants allow and the scopes do not
+	Operations       int      // operations that the grants and the scopes allow
+}
+
+// Denied is an operation that an OAuth client lacks scopes for.
+type Denied struct {
+	Operation string
+	Missing   []string
+}
+
+// Access asks the service which scopes the connection's OAuth client has. It returns nil for a static token. The error
+// is an OutcomeError.
+func (c *Connection) Access(ctx context.Context) (*Access, error) {
+	client, ok := c.credential.(*oauth.Client)
+	if !ok {
+		return nil, nil
+	}
+	a := &Access{}
+	var err error
+	if a.Granted, a.Missing, err = client.Granted(ctx, c.module.manifest.AllScopes(c.config.Grants)); err != nil {
+		failed := credential.AsError(err)
+		return nil, OutcomeError{Operation: "oauth", Outcome: failed.Outcome, Detail: &failed.Detail}
+	}
+	for i := range c.module.manifest.Operations {
+		name := c.module.manifest.Operations[i].Name
+		op, _ := c.module.manifest.Find(name)
+		if missing, allowed := op.Lacks(c.config.Grants, a.Granted); allowed && len(missing) > 0 {
+			a.Denied = append(a.Denied, Denied{name, missing})
+		} else if allowed {
+			a.Operations++
+		}
+	}
+	return a, nil
+}
+
 // ReloadToken reads token_secret_ref, or private_key_ref, again and reports whether the secret changed. If it cannot be
 // read, the connection keeps what it has. It may be called concurrently with calls, and is meant for SIGHUP. Without it,
 // a token is read again when its file changes or the service responds 401, and a key whenever an access token is

@@ -29,9 +29,9 @@ func (c *Connection) refuse(operation string, outcome abi.Outcome, code, message
 		Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}}}
 }
 
-// prepare finds the operation and makes all checks that need no module: the surface, the input, the grant. It changes
-// a nil text to {}. ctx has the call's deadline.
-func (c *Connection) prepare(ctx context.Context, operation string, surface abi.Surface, text *json.RawMessage) (*call, *abi.Result) {
+// permit finds the operation and makes all checks that need neither the module nor a credential: the surface, the input,
+// the grant. It changes a nil text to {}.
+func (c *Connection) permit(operation string, surface abi.Surface, text *json.RawMessage) (*call, *abi.Result) {
 	refuse := func(name string, outcome abi.Outcome, code, message string) (*call, *abi.Result) {
 		return nil, c.refuse(name, outcome, code, message)
 	}
@@ -70,13 +70,20 @@ func (c *Connection) prepare(ctx context.Context, operation string, surface abi.
 	if !c.granted(class) {
 		return denied(class)
 	}
-	run := c.newCall(op, class, surface)
+	return c.newCall(op, class, surface), nil
+}
+
+// prepare checks a call as permit does, and gets the credential that it needs. ctx has the call's deadline.
+func (c *Connection) prepare(ctx context.Context, operation string, surface abi.Surface, text *json.RawMessage) (*call, *abi.Result) {
+	run, fail := c.permit(operation, surface, text)
+	if fail != nil {
+		return nil, fail
+	}
 	if err := c.credential.Ready(ctx, run.use.Scopes); err != nil {
 		run.end()
-		res := c.refuse(op.Name, abi.Unavailable, "token", err.Error())
-		if failed := (credential.Error{}); errors.As(err, &failed) {
-			res.Outcome, res.Error = failed.Outcome, &failed.Detail
-		}
+		failed := credential.AsError(err)
+		res := c.refuse(run.op.Name, failed.Outcome, "", "")
+		res.Error = &failed.Detail
 		return nil, res
 	}
 	return run, nil

@@ -46,9 +46,7 @@ type Row struct {
 // Table reads an operation as rows. It sends requests only as rows are asked for, and none after the last row that is
 // needed. The error is an OutcomeError.
 func (c *Connection) Table(ctx context.Context, operation string, input json.RawMessage, opts TableOptions) (*Rows, error) {
-	limited, cancel := c.deadline(ctx, 0)
-	defer cancel()
-	run, fail := c.prepare(limited, operation, abi.SQL, &input)
+	run, fail := c.permit(operation, abi.SQL, &input)
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}

@@ -194,7 +194,7 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 	m := conn.Module().Manifest()
 	r.add("module", true, fmt.Sprintf("%s %s, %d operations", m.Kind, m.Version, len(m.Operations)), "")
 	r.add("config", true, fmt.Sprintf("connection %s to %s", c.Name, c.BaseURL), "")
-	r.addSecret(c.TokenSecretRef)
+	r.addSecret(c.TokenSecretRef + c.OAuth.PrivateKeyRef) // it has one of them
 	r.addGrants(m, c.Grants)
 	r.addConfinement(a)
 	r.addSQL()
@@ -203,10 +203,16 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		r.warn("base_url", "the connector has no operation validate, and no read that requires no input: its address and its token are not checked", "")
 		return
 	}
+	if !r.addAccess(ctx, conn) {
+		return
+	}
 	result, err := conn.Invoke(ctx, operation, input)
 	r.addRoute(a, c, result.Error)
 	switch {
 	case err != nil && ctx.Err() != nil: // interrupted: says nothing about the address
+		return
+	case err != nil && result.Error.Code == "scope_missing":
+		r.warn("base_url", c.BaseURL+" answers, and only that the app can sign in was checked: "+result.Error.Message, "")
 		return
 	case err != nil && result.Outcome == abi.Denied: // no request was sent: says nothing about the address
 		r.add("grants", false, "the org can be checked only with class read: "+result.Error.Message, "check with --grant read")
@@ -321,6 +327,41 @@ func (r *report) addSecret(ref string) {
 		return
 	}
 	r.add("secret", true, ref+" is there", "")
+}
+
+// addAccess adds which scopes an OAuth client has, and what they give. It reports whether the client can sign in, or how it
+// signs in is not known because the service does not answer.
+func (r *report) addAccess(ctx context.Context, conn *host.Connection) bool {
+	access, err := conn.Access(ctx)
+	var failed host.OutcomeError
+	switch {
+	case errors.As(err, &failed):
+		if failed.Outcome == abi.Unavailable && failed.Detail.Upstream == nil {
+			return true // the next check says it
+		}
+		r.add("oauth", false, failed.Detail.Message, "")
+		return false
+	case access == nil:
+		return true
+	}
+	granted := "none"
+	if len(access.Granted) > 0 {
+		granted = strings.Join(access.Granted, ", ")
+	}
+	r.add("oauth", true, "the app "+conn.Config().OAuth.ClientID+" signs in", "")
+	r.add("scopes", len(access.Granted) > 0, fmt.Sprintf("granted: %s; operations that this gives: %d of %d that the grants allow", granted,
+		access.Operations, access.Operations+len(access.Denied)), "")
+	if len(access.Missing) > 0 {
+		r.add("scopes", true, "not granted: "+strings.Join(access.Missing, ", "), "")
+	}
+	if len(access.Denied) > 0 {
+		var denied []string
+		for _, d := range access.Denied {
+			denied = append(denied, fmt.Sprintf("%s (%s)", d.Operation, strings.Join(d.Missing, ", ")))
+		}
+		r.add("denied", true, "operations that lack scopes: "+strings.Join(denied, ", ")+". To allow one, grant the app its scopes", "")
+	}
+	return true
 }
 
 // addGrants adds how many operations the grants allow for at least some input. It never fails: grants are the operator's choice.

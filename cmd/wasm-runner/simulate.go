@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ type simulateOptions struct {
 	replay      string
 	file        string
 	duration    time.Duration
+
+	oauth  bool // the connection signs in as a service app
+	dpop   bool
+	scopes []string
 }
 
 // newSimulateCommand returns the command simulate.
@@ -45,6 +50,8 @@ func newSimulateCommand(a *cli.App) *cobra.Command {
 The same --seed gives the same org. Once it listens, it prints a connection file to stdout. The token in it is for this org
 alone. When it ends, it removes the files that it wrote.
 
+With --oauth, the org has a service app too, and the connection signs in as that app instead of with the token.
+
 --faults KIND[:TARGET[:OPTION=VALUE,…]] makes requests fail. ` + strings.Replace(strings.TrimSuffix(oktatest.FaultHelp(), "\n"), "\nOPTION is", "\n\nOPTION is", 1),
 		Example: `  wasm-runner simulate > org.yaml &
   wasm-runner --config org.yaml table list_users --limit 5
@@ -55,10 +62,17 @@ alone. When it ends, it removes the files that it wrote.
     --events 1000 --events-per-second 20
   wasm-runner simulate --rate-limit /api/v1/logs=10 --window 5s \
     --faults 'reset-after:POST /api/v1/users:times=1'
+  wasm-runner simulate --oauth --connection-file connections.yaml \
+    --token-life 10m --scopes okta.users.read,okta.logs.read
   wasm-runner simulate --replay recorded.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cli.NoArgs(cmd, args); err != nil {
 				return err
+			}
+			for _, name := range []string{"dpop", "scopes", "token-life"} {
+				if cmd.Flags().Changed(name) && !o.oauth {
+					return cli.Usagef("--%s is about the service app of --oauth: give --oauth, too", name)
+				}
 			}
 			return o.check()
 		},
@@ -84,6 +98,11 @@ alone. When it ends, it removes the files that it wrote.
 	f.DurationVar(&o.org.SearchDelay, "search-delay", 0, "`time` until search finds a change")
 	f.StringArrayVar(&o.faults, "faults", nil, "`fault` to cause, as KIND:TARGET:OPTION=VALUE,…; may be repeated")
 	f.StringVar(&o.replay, "replay", "", "serve the recorded answers of this `file` (JSON lines) instead of a simulated org")
+	f.BoolVar(&o.oauth, "oauth", false, "add a service app, and sign in as it")
+	f.BoolVar(&o.dpop, "dpop", true, "with --oauth: bind the app's tokens to a key, as new apps of Okta do")
+	f.StringSliceVar(&o.scopes, "scopes", nil, "with --oauth: `scopes` that the app was granted (default all)")
+	f.DurationVar(&o.org.TokenLife, "token-life", time.Hour, "with --oauth: `time` for which an access token is valid")
+	cli.CompleteFixed(cmd, "scopes", oktatest.Scopes())
 	cli.CompleteFixed(cmd, "engine", []string{"idx", "v1"})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
 	return cmd
@@ -103,7 +122,16 @@ func (o *simulateOptions) check() error {
 			return cli.Usagef("--%s: want -1 (none) or more: found %d", name, n)
 		}
 	}
+	for _, scope := range o.scopes {
+		if !slices.Contains(oktatest.Scopes(), scope) {
+			return cli.Usagef("--scopes: the simulated org has no scope %q: it has %s", scope, strings.Join(oktatest.Scopes(), ", "))
+		}
+	}
 	switch {
+	case o.oauth && o.replay != "":
+		return cli.Usagef("--oauth needs a simulated org, and --replay serves recorded answers: give one of them")
+	case o.org.TokenLife < 10*time.Second:
+		return cli.Usagef("--token-life: want 10s or more: found %s", o.org.TokenLife)
 	case o.rate < 0 || o.rate > 10_000:
 		return cli.Usagef("--events-per-second: want 0 to 10000: found %g", o.rate)
 	case o.org.EventDays < 0 || o.org.EventDays > 90:
@@ -149,12 +177,12 @@ func (o *simulateOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = server.Close() }()
-	token := oktatest.DefaultToken
-	if org != nil {
-		token = org.Token()
+	login := credentialOf(org)
+	if o.oauth {
+		login = o.addApp(org)
 	}
 	var need cli.Need
-	text, remove, err := writeConnection(a, server.URL, token, o.file, &need.Files)
+	text, remove, err := writeConnection(a, server.URL, login, o.file, &need.Files)
 	if err != nil {
 		return err
 	}
@@ -175,6 +203,50 @@ func (o *simulateOptions) run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// simulatedLogin is how the connection of a simulated org signs in: with a token, or as a service app.
+type simulatedLogin struct {
+	secret   string // the token, or the private key as PEM
+	clientID string // "" for a token
+	keyID    string
+}
+
+// credentialOf returns the token of an org; a replay has none and takes any.
+func credentialOf(org *oktatest.Org) simulatedLogin {
+	if org == nil {
+		return simulatedLogin{secret: oktatest.DefaultToken}
+	}
+	return simulatedLogin{secret: org.Token()}
+}
+
+// addApp adds a service app to an org.
+func (o *simulateOptions) addApp(org *oktatest.Org) simulatedLogin {
+	scopes := o.scopes
+	if len(scopes) == 0 {
+		scopes = oktatest.Scopes()
+	}
+	app, key := oktatest.NewServiceApp(scopes...)
+	app.DPoP = o.dpop
+	org.AddServiceApp(app)
+	return simulatedLogin{strings.TrimSpace(key), app.ClientID, app.Keys[0].KeyID}
+}
+
+// fileSuffix returns the end of the name of the file with the secret.
+func (l simulatedLogin) fileSuffix() string {
+	if l.clientID != "" {
+		return ".pem"
+	}
+	return ".token"
+}
+
+// field returns the fields of a connection that sign in, with the path of the file with the secret.
+func (l simulatedLogin) field(path string) string {
+	ref := strconv.Quote("file:" + path)
+	if l.clientID == "" {
+		return "token_secret_ref: " + ref
+	}
+	return fmt.Sprintf("oauth:\n      client_id: %s\n      private_key_ref: %s\n      key_id: %s", l.clientID, ref, l.keyID)
 }
 
 // serve starts the server. The org is nil for a replay.
@@ -224,11 +296,11 @@ func addEvents(ctx context.Context, org *oktatest.Org, rate float64) {
 
 // writeConnection writes the connection file, if it has a path, and the file of the token. It returns the text of the
 // connection file. remove deletes both files, for which it needs those that are added to files.
-func writeConnection(a *cli.App, url, token, path string, files *confinement.Files) (text string, remove func(), err error) {
+func writeConnection(a *cli.App, url string, login simulatedLogin, path string, files *confinement.Files) (text string, remove func(), err error) {
 	var tokenPath string
 	use := "org.yaml"
 	if path != "" {
-		if tokenPath, err = filepath.Abs(path + ".token"); err != nil {
+		if tokenPath, err = filepath.Abs(path + login.fileSuffix()); err != nil {
 			return "", nil, err
 		}
 		if err := replaceable(path); err != nil {
@@ -253,11 +325,11 @@ func writeConnection(a *cli.App, url, token, path string, files *confinement.Fil
 		files.Remove(dir)
 		remove = func() { _ = os.RemoveAll(dir) }
 	}
-	if err := writeSecret(tokenPath, token); err != nil {
+	if err := writeSecret(tokenPath, login.secret); err != nil {
 		remove()
 		return "", nil, err
 	}
-	text = connectionFile(url, tokenPath, use, grantList(a))
+	text = connectionFile(url, login.field(tokenPath), use, grantList(a))
 	if path == "" {
 		return text, remove, nil
 	}
@@ -313,7 +385,7 @@ func writeSecret(path, token string) error {
 
 func grantList(a *cli.App) string { return join(a.Grants(nil)) }
 
-func connectionFile(url, tokenPath, use, grants string) string {
+func connectionFile(url, login, use, grants string) string {
 	return fmt.Sprintf(firstLine+`%s, until its process ends.
 # Saved as %s, it is used so (more grants: --grant write,destructive):
 #   wasm-runner --config %[2]s check
@@ -323,8 +395,8 @@ connections:
   - name: okta
     kind: okta
     base_url: %[1]s
-    token_secret_ref: %[3]s
+    %[3]s
     grants: [%[4]s]
     allow_private_network: true   # it is this machine
-`, url, use, strconv.Quote("file:"+tokenPath), grants)
+`, url, use, login, grants)
 }

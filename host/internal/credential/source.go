@@ -52,12 +52,16 @@ type Error struct {
 // Error implements error.
 func (e Error) Error() string { return e.Detail.Message }
 
+// AsError returns an error of a Source as an Error.
+func AsError(err error) Error {
+	failed := Error{abi.Unavailable, abi.Error{Code: "token", Message: err.Error(), Retryable: true}}
+	errors.As(err, &failed)
+	return failed
+}
+
 // sendError returns an error of Begin as the one of a request that was not sent.
 func sendError(err error) *abi.SendError {
-	e, found := Error{}, false
-	if found = errors.As(err, &e); !found {
-		return &abi.SendError{Code: abi.SendConnect, Message: err.Error()}
-	}
+	e := AsError(err)
 	out := &abi.SendError{Code: abi.SendCredential, Message: e.Detail.Message, RetryAfterMS: e.Detail.RetryAfterMS, Lasting: !e.Detail.Retryable}
 	switch e.Outcome {
 	case abi.Throttled:

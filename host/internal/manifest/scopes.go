@@ -31,6 +31,39 @@ func (op *Operation) Scopes(class abi.Class) (s credential.Scopes) {
 	return s
 }
 
+// AllScopes returns the scopes that calls of these classes may need, optional ones included, sorted.
+func (m *Manifest) AllScopes(classes []abi.Class) (all []string) {
+	for _, op := range m.byName {
+		for _, class := range op.Classes() {
+			if slices.Contains(classes, class) {
+				s := op.Scopes(class)
+				all = append(append(all, s.Required...), s.Optional...)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Lacks returns the scopes that a client with these granted scopes lacks for the operation, in the class for which it
+// lacks the fewest. allowed reports whether one of the classes of the operation is granted.
+func (op *Operation) Lacks(classes []abi.Class, granted []string) (missing []string, allowed bool) {
+	for _, class := range op.Classes() {
+		if !slices.Contains(classes, class) {
+			continue
+		}
+		s := op.Scopes(class)
+		lacks := slices.DeleteFunc(slices.Clone(s.Required), func(scope string) bool { return slices.Contains(granted, scope) })
+		if len(s.Required) == 0 && !slices.ContainsFunc(s.Optional, func(scope string) bool { return slices.Contains(granted, scope) }) {
+			lacks = s.Optional
+		}
+		if !allowed || len(lacks) < len(missing) {
+			missing, allowed = lacks, true
+		}
+	}
+	return missing, allowed
+}
+
 // mayUse reports whether a call of a class may send some request to an endpoint: see Grant.
 func (op *Operation) mayUse(e *abi.Endpoint, class abi.Class) bool {
 	classes := []abi.Class{op.ClassOf(*e)}
