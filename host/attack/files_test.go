@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -98,6 +99,21 @@ func files() []conformance.Attack {
 			return nil
 		}))
 	}
+	command := strings.Replace(good, "env:A", "'exec:[id]'", 1) + "}\n"
+	all = append(all, conformance.NewAttack("files", "a command in a file that a group can write", "commands", func(context.Context) error {
+		return withCommand(schema, command, func(path string) error { return os.Chmod(path, 0o660) })
+	}), conformance.NewAttack("files", "a command in a folder that a group can write", "commands", func(context.Context) error {
+		return withCommand(schema, command, func(path string) error { return os.Chmod(filepath.Dir(path), 0o770) })
+	}), conformance.NewAttack("files", "a command in a file that was found", "found commands", func(context.Context) error {
+		configs, err := schema.Parse([]byte(command))
+		if err != nil {
+			return err
+		}
+		if err := connections.CheckFound("connections.yaml", configs, manifest.BaseURL); err == nil {
+			return errors.New("it was accepted")
+		}
+		return nil
+	}))
 	all = append(all, conformance.NewAttack("files", "a folder", "connection files", func(context.Context) error {
 		if _, err := schema.ReadFile(os.TempDir()); err == nil {
 			return errors.New("it was accepted")
@@ -113,6 +129,32 @@ func files() []conformance.Attack {
 		return nil
 	}))
 	return all
+}
+
+// withCommand reads a connection file with a command after its modes were opened. It must be refused.
+func withCommand(schema *connections.Schema, text string, open func(path string) error) error {
+	if runtime.GOOS == "windows" {
+		return nil // files have no modes
+	}
+	dir, err := os.MkdirTemp("", "attack")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "connections.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	if _, err := schema.ReadFile(path); err != nil {
+		return fmt.Errorf("it is refused although nobody else can write it: %w", err)
+	}
+	if err := open(path); err != nil {
+		return err
+	}
+	if _, err := schema.ReadFile(path); err == nil {
+		return errors.New("it was accepted")
+	}
+	return nil
 }
 
 // staircase returns YAML in which each line is nested one level deeper.

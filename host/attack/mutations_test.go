@@ -12,6 +12,8 @@ var hostMutations = []mutation{
 	{"imports", "the list", []edit{swap("host/internal/sandbox/allowlist.go", "if i < 0 {\n", "if i < 0 && DOWN {\n\t\t\tcontinue\n\t\t}\n\t\tif i < 0 {\n")}, ""},
 	{"imports", "their types", []edit{never("host/internal/sandbox/allowlist.go", "found != want")}, ""},
 	{"pinned modules", "the checksum", []edit{never("host/load.go", "!strings.EqualFold(m.sum, opts.SHA256)")}, ""},
+	{"commands", "nobody else can choose them", []edit{never("host/connections/connections.go", "info.Mode().Perm()&0o022 != 0")}, ""},
+	{"found commands", "they are refused", []edit{neverIn("host/connections/found.go", "if strings.HasPrefix(ref, \"exec:\") {", "strings.HasPrefix(ref, \"exec:\")")}, ""},
 	{"compiled code", "nobody else can write it", []edit{never("host/internal/sandbox/module.go", "info.Mode().Perm()&0o022 != 0")}, ""},
 	{"compiled code", "nobody else can replace it", []edit{{"host/internal/sandbox/module.go", "trust.File(at); err != nil", "err != nil", "err != nil && !DOWN"}}, ""},
 	{"compiling", "its time is limited", []edit{swap("host/compile/process.go", "case <-limit.C:\n", "case <-limit.C:\n\t\t\tif DOWN {\n\t\t\t\tcontinue\n\t\t\t}\n"),
