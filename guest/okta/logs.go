@@ -108,7 +108,7 @@ func boundedLogs(c *connector.Call, cursor string, limit int) (connector.Result,
 	case c.ServerNow == 0 || cursor != "": // the warning comes with the first page
 	case r.Outcome == abi.Succeeded && since > c.ServerNow+skew:
 		r.Warnings = append(r.Warnings, sinceWarnings(c, c.Str("since"), c.ServerNow)...)
-	case r.Outcome == abi.Succeeded && since < oldest:
+	case r.Outcome == abi.Succeeded && since < oldest-skew:
 		r.Warnings = append(r.Warnings, "since is more than 90 days ago: Okta keeps no events from before "+oldest.String())
 	case r.Outcome == abi.Rejected && r.Err.Code == string(abi.Rejected) && since < oldest-retention:
 		r.Err.Message = "since is more than 180 days ago, and Okta keeps events for 90 days: set since to " + oldest.String() + " or later. " + r.Err.Message

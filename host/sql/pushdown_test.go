@@ -72,6 +72,8 @@ func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
 		{"events of nobody", `SELECT count(*) FROM okta.system_log l, okta.users u WHERE l.actor_id = u.id AND u.login = 'nobody'`, `[0]`, 1},
 		{"factors of a user", `SELECT count(*) > 0 FROM okta.user_factors WHERE user_id = getvariable('ada')`, `[true]`, 1},
 		{"factors of a user by login", `SELECT count(*) > 0 FROM okta.users u JOIN okta.user_factors f ON f.user_id = u.id WHERE u.login = 'ada.lovelace@example.com'`, `[true]`, 2},
+		{"factors into a table", `CREATE OR REPLACE TABLE kept AS SELECT f.* FROM okta.users u JOIN okta.user_factors f ON f.user_id = u.id WHERE u.login = 'ada.lovelace@example.com'; SELECT count(*) > 0 FROM kept`, `[true]`, 2},
+		{"factors into the table", `INSERT INTO kept SELECT f.* FROM okta.users u JOIN okta.user_factors f ON f.user_id = u.id WHERE u.login = 'ada.lovelace@example.com'; SELECT count(*) > 0 FROM kept`, `[true]`, 2},
 		{"users without a factor", `SELECT count(*) < 20 FROM okta.users u LEFT JOIN okta.user_factors f ON f.user_id = u.id WHERE u.status = 'LOCKED_OUT' AND f.id IS NULL`, `[true]`, 25},
 		{"factors of what is no id", `SELECT count(*) FROM okta.user_factors WHERE user_id = 'ada.lovelace@example.com'`, `[0]`, 0},
 		{"factors of an unknown user", `SELECT count(*) FROM okta.user_factors WHERE user_id = '00u00000000000000000'`, `[0]`, 1},

@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -125,8 +126,21 @@ func (k *keySet) known() ([]string, bool) {
 	return slices.Sorted(maps.Keys(k.values)), k.ended && !k.over && k.runs == 1
 }
 
+// writers find the query in a statement that writes its rows. What is no query has no tree.
+var writers = []*regexp.Regexp{
+	regexp.MustCompile(`(?is)^\s*copy\s*\((.*)\)\s*to\s*'[^']*'\s*(?:\([^()]*\))?[\s;]*$`),
+	regexp.MustCompile(`(?is)^\s*create\s+(?:or\s+replace\s+)?(?:temp\s+|temporary\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:` + part + `\.)*` + part + `\s+as\s+(.*)$`),
+	regexp.MustCompile(`(?is)^\s*insert\s+into\s+(?:` + part + `\.)*` + part + `\s*(?:\([^()]*\))?\s*((?:select|from|with)\b.*)$`),
+}
+
 // joins notes in a plan which scans need only the rows that match another scan.
 func (e *Engine) joins(ctx context.Context, statement string, p *plan) {
+	for _, writes := range writers {
+		if m := writes.FindStringSubmatch(statement); m != nil {
+			statement = m[1]
+			break
+		}
+	}
 	for _, join := range tree.Joins(e.serialized(ctx, statement), e.isView) {
 		p.note(join)
 	}

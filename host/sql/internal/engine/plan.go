@@ -226,9 +226,7 @@ func (e *Engine) prepare(s *statement, kind duckdb.StmtType, text string, readab
 	if !ok {
 		return asked
 	}
-	if kind == duckdb.STATEMENT_TYPE_SELECT {
-		e.joins(s.ctx, text, &p)
-	}
+	e.joins(s.ctx, text, &p)
 	if s.plan = p; kind != duckdb.STATEMENT_TYPE_SELECT || !root.IsTop(scanOperator) {
 		return asked
 	}
