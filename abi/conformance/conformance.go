@@ -175,6 +175,7 @@ func Run(t *testing.T, h Host, o Options) {
 	}
 	fmt.Fprintf(o.Report, "%-12s %9d %9d %8.2fs\n", total.Family, total.Attempted, total.Contained, total.Longest.Seconds())
 	fmt.Fprintf(o.Report, "bystander    %d honest calls, none of which failed\n", calls)
+	fmt.Fprintf(o.Report, "deadlines    no call took over %d ms longer than its limit\n", k.Overrun().Milliseconds()+1)
 }
 
 // bystander makes honest calls until stop is called. It fails the test if one of them fails.

@@ -16,11 +16,14 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
+// kitMemory is the limit for all calls of the attacks together.
+var kitMemory = host.NewProcessMemory(2 << 30)
+
 // ours adapts this project's host to the kit.
 type ours struct{}
 
 func (ours) Load(ctx context.Context, wasm []byte) (conformance.Module, error) {
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+	m, err := host.Load(ctx, wasm, host.LoadOptions{ProcessMemory: kitMemory})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ var serve = flag.Bool("serve", false, "serve our host over standard input and ou
 
 // own returns the attacks on features that only this host has.
 func own() []conformance.Attack {
-	return slices.Concat(files(), loading(), sinks(), statements(), confined())
+	return slices.Concat(files(), loading(), sinks(), acting(), statements(), confined())
 }
 
 // allAttacks returns the kit's attacks and our own.
@@ -38,7 +39,10 @@ func allAttacks() []conformance.Attack { return append(conformance.Attacks(), ow
 func TestAttack_EveryAttack_IsContained(t *testing.T) {
 	before := count()
 	var table bytes.Buffer
+	used := watchMemory()
 	conformance.Run(t, ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), More: own(), Report: &table})
+	counted, heap := used()
+	fmt.Fprintf(&table, "memory       at most %d MiB counted for calls at once, with limits of up to %d MiB; the heap grew by at most %d MiB\n", counted>>20, kitMemory.Most()>>20, heap>>20)
 	first := settled(t, func(now counts) bool { // the runtime keeps some descriptors open after the first use
 		return now.goroutines <= before.goroutines && now.descriptors <= before.descriptors+3
 	})
@@ -124,6 +128,34 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(orgs.Main(m))
+}
+
+// watchMemory samples the memory that is counted for calls, and the heap, until the function that it returns is called. That
+// one returns the most that was counted, and by how much the heap grew.
+func watchMemory() (stop func() (counted, heap int64)) {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	read := func() int64 { metrics.Read(sample); return int64(sample[0].Value.Uint64()) }
+	runtime.GC()
+	before := read()
+	quit, ended := make(chan struct{}), make(chan struct{})
+	var counted, heap int64
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			select {
+			case <-quit:
+				tick.Stop()
+				return
+			case <-tick.C:
+				counted, heap = max(counted, kitMemory.Held()), max(heap, read()-before)
+			}
+		}
+	}()
+	return func() (int64, int64) {
+		close(quit)
+		<-ended
+		return counted, heap
+	}
 }
 
 // counts are the resources that an attack could leave behind.

@@ -45,6 +45,11 @@ func neverIn(file, in, cond string) edit { return edit{file, in, cond, "((" + co
 
 func always(file, cond string) edit { return edit{file, cond, cond, "((" + cond + ") || DOWN)"} }
 
+// neverMode lets everyone read a new file whose mode is at the end of a text.
+func neverMode(file, in string) edit {
+	return edit{file, in, "0o600", "os.FileMode(0o600|0o044*wallDownNumber(DOWN))"}
+}
+
 func swap(file, old, new string) edit { return edit{file, old, old, new} }
 
 // drop removes statements.

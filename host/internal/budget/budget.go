@@ -45,10 +45,10 @@ func (p *Process) Give(n int64) {
 // ProcessError is the error for memory over the ceiling of the process. It is temporary.
 type ProcessError struct{ Held, Most, Wanted int64 }
 
-// Error implements error.
+// Error implements error. A module sees the text, so it does not say how much other calls hold.
 func (e ProcessError) Error() string {
-	return fmt.Sprintf("the calls of this process hold %d bytes, and %d more would exceed its limit of %d (--max-process-memory, host.LoadOptions.ProcessMemory): repeat later, make fewer calls at once, or raise the limit",
-		e.Held, e.Wanted, e.Most)
+	return fmt.Sprintf("all calls of this process together would hold more than its limit of %d bytes, with %d more for this one (--max-process-memory, host.LoadOptions.ProcessMemory): repeat later, make fewer calls at once, or raise the limit",
+		e.Most, e.Wanted)
 }
 
 // CallError is the error for memory over the limit of a call.

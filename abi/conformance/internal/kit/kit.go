@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -83,6 +84,8 @@ type Kit struct {
 	habits   *habits
 	Patience time.Duration
 
+	overrun atomic.Int64 // see Overrun
+
 	once   sync.Once
 	wasm   []byte
 	guest  target.Module
@@ -103,6 +106,18 @@ func (k *Kit) Module(ctx context.Context) (target.Module, error) {
 func (k *Kit) Close(ctx context.Context) {
 	if k.guest != nil {
 		_ = k.guest.Close(ctx)
+	}
+}
+
+// Overrun returns the longest time that a call took beyond its limit.
+func (k *Kit) Overrun() time.Duration { return time.Duration(k.overrun.Load()) }
+
+// took notes the time of a call with a limit.
+func (k *Kit) took(d, limit time.Duration) {
+	for over := int64(d - limit); limit > 0; {
+		if most := k.overrun.Load(); over <= most || k.overrun.CompareAndSwap(most, over) {
+			return
+		}
 	}
 }
 
@@ -141,6 +156,8 @@ type RigOptions struct {
 // Rig is a session and its server.
 type Rig struct {
 	target.Session
+	kit   *Kit
+	limit time.Duration // for a call; 0 is the host's default
 	ctx   context.Context
 	Log   *LockedBuffer
 	url   string
@@ -188,7 +205,7 @@ func Honest(w http.ResponseWriter, _ *http.Request) {
 
 // NewRig starts a server and connects a session to it.
 func (a *Attempt) NewRig(o RigOptions) (*Rig, error) {
-	r := &Rig{ctx: a.Ctx, Log: &LockedBuffer{}, token: Token}
+	r := &Rig{kit: a.Kit, limit: o.Limits.CallTimeout, ctx: a.Ctx, Log: &LockedBuffer{}, token: Token}
 	if o.token != "" {
 		r.token = o.token
 	}
@@ -285,6 +302,7 @@ func (r *Rig) RunInput(op, input string) (*Result, error) {
 		return nil, fmt.Errorf("the session failed: %w", err)
 	}
 	out := &Result{Result: res, Rig: r, Took: time.Since(began)}
+	r.kit.took(out.Took, r.limit)
 	out.JSON = Encode(res)
 	if bytes.Contains(out.JSON, []byte(r.token)) {
 		return nil, fmt.Errorf("the token is in the result: %s", Short(string(out.JSON)))
@@ -428,6 +446,8 @@ func (k *Kit) InitialMemory() uint64 {
 func (r *Rig) RunWithin(d time.Duration, steps ...string) (*Result, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, d)
 	defer cancel()
+	began := time.Now()
+	defer func() { r.kit.took(time.Since(began), d) }()
 	res, err := r.Invoke(ctx, "read", json.RawMessage(`{"steps":[`+strings.Join(steps, ",")+`]}`))
 	if err != nil {
 		return nil, err
