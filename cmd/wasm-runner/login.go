@@ -32,7 +32,7 @@ type loginOptions struct {
 	caFile  string
 	private bool
 
-	clientID, keyFile, keyID string // of an OAuth service app
+	clientID, keyFile, keyID string // the OAuth service app
 }
 
 // stores are the values of --store.
