@@ -18,6 +18,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -201,6 +202,27 @@ func statements() []conformance.Attack {
 			}
 			return nil
 		}),
+		conformance.NewAttack("sql", "files that the starter of a hostile runner was not made for", "SQL starter", func(ctx context.Context) error {
+			if _, confined := sql.Walls(); !confined {
+				return nil
+			}
+			starter, err := confinement.NewSQLStarter(confinement.Files{})
+			if err != nil {
+				return err
+			}
+			defer starter.Close()
+			db, err := sql.Open(ctx, sql.Config{AllowFiles: true, Starter: starter})
+			if err != nil {
+				return err
+			}
+			if _, err := (sqlSession{DB: db}).ask(ctx, "SELECT 1"); err != nil {
+				return err
+			}
+			if got, err := (sqlSession{DB: db}).ask(ctx, "SELECT content FROM read_text('/etc/passwd')"); err == nil {
+				return fmt.Errorf("a query read %q", got)
+			}
+			return db.Close()
+		}),
 		forge("a macro with the name of a function", "SQL names", "CREATE MACRO connector_scalar(a, b, c) AS 'SHADOW'",
 			"SELECT connector_scalar('okta', 'lookup_group', '{\"group\":\"Everyone\"}') IS NULL", "false\n"),
 		forge("a macro with the name of an operator", "SQL names", "CREATE MACRO \"+\"(a, b) AS 7", "SELECT 1 + 1", "2\n"),
@@ -233,6 +255,8 @@ var sqlMutations = []mutation{
 		swap("host/internal/child/child.go", "cmd.Env = environment(s.Job, s.Pipes)", "cmd.Env = append(environment(s.Job, s.Pipes), \"ATTACK_WALL_DO\"+\"WN=\"+os.Getenv(\"ATTACK_WALL_DO\"+\"WN\"))")}, ""},
 	{"SQL confinement", "the process confines itself", []edit{swap("host/sql/internal/child/child.go", "walls, err := confine.Apply(policy(setup))",
 		"var walls confine.Report\n\tif !DOWN {\n\t\twalls, err = confine.Apply(policy(setup))\n\t}")}, ""},
+	{"SQL starter", "it confines itself", []edit{swap("host/internal/child/starter_linux.go", "if _, err := confine.Apply(policy); err",
+		"if DOWN {\n\t\tpolicy = confine.Policy{AllFiles: true, Network: true, Attributes: true, Start: true}\n\t}\n\tif _, err := confine.Apply(policy); err")}, ""},
 	{"SQL database", "new files are private", []edit{swap("host/internal/child/start_unix.go", "syscall.Umask(0o077)", "if !DOWN {\n\t\tsyscall.Umask(0o077)\n\t}")}, ""},
 	{"SQL database", "nobody else can write it", []edit{never("host/sql/files.go", "info.Mode().Perm()&0o022 != 0")}, ""},
 	{"SQL names", "built-in functions", []edit{neverIn("host/sql/internal/engine/names.go", "case builtIn[strings.ToLower(one.name)]:", "builtIn[strings.ToLower(one.name)]")}, ""},
