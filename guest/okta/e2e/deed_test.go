@@ -172,6 +172,7 @@ func TestAudit_OfSecrets_HasNone(t *testing.T) {
 
 // TestAudit_AccountUnreadable_SaysWhy also checks that the write is done.
 func TestAudit_AccountUnreadable_SaysWhy(t *testing.T) {
+	t.Parallel()
 	me := func(status int, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.WriteHeader(status)
@@ -217,6 +218,7 @@ func TestAudit_AccountUnreadable_SaysWhy(t *testing.T) {
 
 // TestAudit_AccountHangs_DoesNotUseTheWritesTime has an org that never answers who owns the token.
 func TestAudit_AccountHangs_DoesNotUseTheWritesTime(t *testing.T) {
+	t.Parallel()
 	org := withToken(oktatest.New(oktatest.Config{}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/v1/users/me" {

@@ -19,6 +19,7 @@ import (
 // TestExtismHost_OfEveryRead_AnswersAsOurHost compares our host with a second one on stock go-sdk: the same calls must
 // give the same results on all three surfaces.
 func TestExtismHost_OfEveryRead_AnswersAsOurHost(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	var org http.Handler // the present case's
 	client := &http.Client{Transport: transport(func(r *http.Request) *http.Response {

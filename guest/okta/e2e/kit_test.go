@@ -10,5 +10,6 @@ import (
 
 // TestConnector_Kit runs the kit of every connector, as far as it needs no org: the other tests here have one.
 func TestConnector_Kit(t *testing.T) {
+	t.Parallel()
 	connectortest.Kit{Connector: okta.Connector(), Module: hosttest.Connector}.Run(t)
 }

@@ -43,6 +43,7 @@ func TestRequestSeconds_AnswerDoesNotCome_AsksForLess(t *testing.T) {
 
 // TestRequestSeconds_SingleObject_IsRepeatedAndNamesTheLimit.
 func TestRequestSeconds_SingleObject_IsRepeatedAndNamesTheLimit(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int32
 	c := boundWith(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)

@@ -713,6 +713,7 @@ func shrink(t *testing.T, steps []step, disagreement string) ([]step, string) {
 // shrunk and printed with its seed. To repeat it: go test ./guest/okta/e2e -run RandomSequences -model.seed N
 // -model.runs 1.
 func TestWrites_RandomSequences_AgreeWithAModel(t *testing.T) {
+	t.Parallel()
 	for op := range uses {
 		o := hosttest.Connector.Module(t).Manifest().Operations
 		at := slices.IndexFunc(o, func(m abi.Operation) bool { return m.Name == op })

@@ -96,6 +96,7 @@ func TestInventory_LastingError_IsPartial(t *testing.T) {
 // TestInventory_CutAtEachRequest_ResumesCompletely cuts the export of a whole org at each request, by a web page
 // instead of a response, and resumes from the cursor. Each record must come once.
 func TestInventory_CutAtEachRequest_ResumesCompletely(t *testing.T) {
+	t.Parallel()
 	if hosttest.Raced {
 		t.Skip("calls are sequential, so there is no race to find")
 	}

@@ -337,6 +337,7 @@ func publishedAnswers(t *testing.T, endpoint string) map[string]map[string]json.
 
 // TestPublishedExamples_OfReads_ComeOutUnchanged serves Okta's published examples as responses, including refusals.
 func TestPublishedExamples_OfReads_ComeOutUnchanged(t *testing.T) {
+	t.Parallel()
 	endpoints := slices.Concat(slices.Collect(maps.Keys(readers())), slices.Collect(maps.Keys(partReaders)))
 	slices.Sort(endpoints)
 	ran, refusals := 0, 0
