@@ -285,7 +285,9 @@ func (p *property) join() string {
 	}
 	left, right := p.condition(propertyViews[one], "a", 1), p.condition("users", "b", 1)
 	equal := pick(p, key+" = b.id", "b.id = "+key, key+" = b.id AND "+right, key+" = b.id OR "+right, key+" IS NOT DISTINCT FROM b.id")
-	switch p.IntN(8) {
+	switch p.IntN(9) {
+	case 6:
+		return fmt.Sprintf("SELECT a.* FROM %s a WHERE %s = (SELECT id FROM U b WHERE b.login = %s) AND %s", one, key, pick(p, p.literals("users", "login")...), left)
 	case 0:
 		return fmt.Sprintf("SELECT a.*, b.id FROM %s a, U b WHERE %s AND %s AND %s", one, equal, left, right)
 	case 1:
@@ -301,6 +303,12 @@ func (p *property) join() string {
 	}
 	tables := pick(p, [2]string{one + " a", "U b"}, [2]string{"U b", one + " a"})
 	return fmt.Sprintf("SELECT a.*, b.id FROM %s %s JOIN %s ON %s AND %s WHERE %s", tables[0], pick(p, "INNER", "LEFT", "RIGHT", "FULL"), tables[1], equal, pick(p, left, right), pick(p, left, right))
+}
+
+// literals returns those of a column.
+func (p *property) literals(view, column string) []string {
+	i := slices.IndexFunc(p.columns[view], func(c generated) bool { return c.name == column })
+	return p.columns[view][i].literals
 }
 
 // over writes a statement over views or tables.

@@ -69,6 +69,7 @@ func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
 		{"a time that no event has", `SELECT count(*) FROM okta.system_log WHERE published BETWEEN '2001-01-01' AND '2001-01-02'`, `[0]`, 0},
 		{"events of a user", `SELECT count(*) >= 0 FROM okta.system_log l JOIN okta.users u ON l.actor_id = u.id WHERE u.login = 'ada.lovelace@example.com'`, `[true]`, 2},
 		{"events of a user, by a subquery", `SELECT count(*) >= 0 FROM okta.system_log WHERE actor_id IN (SELECT id FROM okta.users WHERE login = 'ada.lovelace@example.com')`, `[true]`, 2},
+		{"events of a user, by a scalar subquery", `SELECT count(*) >= 0 FROM okta.system_log l WHERE (SELECT id FROM okta.users WHERE login = 'ada.lovelace@example.com') = l.actor_id`, `[true]`, 2},
 		{"events of nobody", `SELECT count(*) FROM okta.system_log l, okta.users u WHERE l.actor_id = u.id AND u.login = 'nobody'`, `[0]`, 1},
 		{"factors of a user", `SELECT count(*) > 0 FROM okta.user_factors WHERE user_id = getvariable('ada')`, `[true]`, 1},
 		{"factors of a user by login", `SELECT count(*) > 0 FROM okta.users u JOIN okta.user_factors f ON f.user_id = u.id WHERE u.login = 'ada.lovelace@example.com'`, `[true]`, 2},

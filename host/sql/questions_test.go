@@ -38,7 +38,7 @@ var questions = []question{
 	{"What did one account do in 30 days?", `SELECT published, event_type FROM okta.system_log WHERE actor_id = getvariable('actor') AND published > now() - INTERVAL 30 DAY`, `(SELECT pages(count(*), 1000) FROM log WHERE actor_id = getvariable('actor'))`},
 	{"What did a user do, by login?", `SELECT l.published, l.event_type FROM okta.users u JOIN okta.system_log l ON l.actor_id = u.id WHERE u.login = 'ada.lovelace@example.com'`, `2`},
 	{"What was done to one user in a day?", `SELECT event_type FROM okta.system_log WHERE published > now() - INTERVAL 1 DAY AND target::VARCHAR LIKE '%' || getvariable('ada') || '%'`, `(SELECT pages(count(*), 1000) FROM log WHERE published > now() - INTERVAL 1 DAY)`},
-	{"The first and last event of a session", `SELECT min(published), max(published) FROM okta.system_log WHERE session_id = getvariable('session')`, `1`},
+	{"The first and last event of a session", `SELECT min(published), max(published) FROM okta.system_log WHERE session_id = getvariable('session')`, `(SELECT pages(count(*), 1000) FROM log WHERE session_id = getvariable('session'))`},
 	{"The last 10 events", `SELECT published, event_type FROM okta.system_log ORDER BY published DESC LIMIT 10`, `1`},
 	{"The last 5 failures", `SELECT published, actor_alternate_id FROM okta.system_log WHERE outcome_result = 'FAILURE' ORDER BY published DESC LIMIT 5`, `1`},
 	{"Events by type and hour of 3 days", `SELECT event_type, date_trunc('hour', published), count(*) FROM okta.system_log WHERE published > now() - INTERVAL 3 DAY GROUP BY ALL`, `(SELECT pages(count(*), 1000) FROM log WHERE published > now() - INTERVAL 3 DAY)`},

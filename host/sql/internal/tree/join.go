@@ -147,20 +147,31 @@ func qualified(e any, tables map[string]*tableRef) (alias, column string, ok boo
 	return alias, column, tables[alias] != nil && !tables[alias].ambiguous
 }
 
-// in reads a.x IN (SELECT y FROM b …).
+// in reads a.x IN (SELECT y FROM b …) and a.x = (SELECT y FROM b …).
 func (j *joinReader) in(e any, tables map[string]*tableRef) {
-	if Text(e, "class") != "SUBQUERY" || Text(e, "subquery_type") != "ANY" || Text(e, "comparison_type") != "COMPARE_EQUAL" {
+	child := At(e, "child")
+	if Text(e, "type") == "COMPARE_EQUAL" {
+		if child, e = At(e, "left"), At(e, "right"); Text(child, "class") == "SUBQUERY" {
+			child, e = e, child
+		}
+		if Text(e, "subquery_type") != "SCALAR" {
+			return
+		}
+	} else if Text(e, "subquery_type") != "ANY" || Text(e, "comparison_type") != "COMPARE_EQUAL" {
 		return
 	}
-	a, x, ok := qualified(At(e, "child"), tables)
+	if Text(e, "class") != "SUBQUERY" {
+		return
+	}
+	a, x, ok := qualified(child, tables)
 	if !ok {
-		if len(tables) != 1 || len(List(e, "child", "column_names")) != 1 {
+		if len(tables) != 1 || Text(child, "type") != "COLUMN_REF" || len(List(child, "column_names")) != 1 {
 			return
 		}
 		for alias := range tables {
 			a = alias
 		}
-		x = Text(e, "child", "column_names", 0)
+		x = Text(child, "column_names", 0)
 	}
 	node := At(e, "subquery", "node")
 	selected := List(node, "select_list")
