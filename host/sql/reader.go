@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/host/sql/internal/pushdown"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
+	"github.com/mach5/okta-connector/internal/when"
 )
 
 // reader reads connections for the statement that is running. It is an wire.Source.
@@ -101,11 +102,28 @@ func (r *reader) operation(q *query, call wire.Call) (*abi.Operation, error) {
 		return nil, err
 	}
 	if dependent(c.Module().Manifest(), call) == nil {
-		if _, err := c.Table(q.ctx, call.Operation, json.RawMessage(call.Input), host.TableOptions{}); err != nil {
+		input, err := inputOf(c, call)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := c.Table(q.ctx, call.Operation, input, host.TableOptions{}); err != nil {
 			return nil, err
 		}
 	}
 	return c.Module().Operation(call.Operation)
+}
+
+// inputOf returns the input of a call. Times that people write, such as -24h, become RFC 3339.
+func inputOf(c *host.Connection, call wire.Call) (json.RawMessage, error) {
+	input := json.RawMessage(call.Input)
+	op, err := c.Module().Operation(call.Operation)
+	if err != nil || len(input) > host.MaxInput || !json.Valid(input) {
+		return input, nil //nolint:nilerr // Table says what is wrong
+	}
+	if input, err = when.InInput(op.InputSchema, input, time.Now()); err != nil {
+		return nil, fmt.Errorf("%s: %w", op.Name, err)
+	}
+	return input, nil
 }
 
 // Open implements wire.Source.
@@ -130,7 +148,11 @@ func (r *reader) Open(_ context.Context, call wire.Call, columns []int, pushed *
 			}
 			names[i] = op.Columns[at].Name
 		}
-		t := &tableRows{reader: r, query: q, conn: c, columns: names, key: op.Key, calls: []pushdown.Call{{Operation: call.Operation, Input: json.RawMessage(call.Input)}}}
+		input, err := inputOf(c, call)
+		if err != nil {
+			return err
+		}
+		t := &tableRows{reader: r, query: q, conn: c, columns: names, key: op.Key, calls: []pushdown.Call{{Operation: call.Operation, Input: input}}}
 		if view := viewOf(c.Module().Manifest(), call, pushed); view != nil {
 			plan := pushdown.Of(view, c.Module().Manifest(), call, *pushed, time.Now())
 			if pushed.Order != "" && !plan.Ordered {
@@ -366,7 +388,11 @@ func (r *reader) object(q *query, call wire.Call) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.Table(q.ctx, call.Operation, json.RawMessage(call.Input), host.TableOptions{Warn: q.warner(call.Operation)})
+	input, err := inputOf(c, call)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.Table(q.ctx, call.Operation, input, host.TableOptions{Warn: q.warner(call.Operation)})
 	if err != nil {
 		return nil, err
 	}

@@ -311,6 +311,13 @@ func TestQuery_WithALimit_StopsPaging(t *testing.T) {
 	}
 }
 
+func TestTable_WithRelativeTimes_ReadsThatRange(t *testing.T) {
+	db, _ := demo(t, oktatest.Config{Events: 50}) // within the last day
+	want(t, db, `SELECT count(*) FROM connector_table('okta', 'bounded_system_log_range', '{"since":"-25h","until":"now"}')`, "[50]")
+	want(t, db, `SELECT count(*) FROM connector_table('okta', 'bounded_system_log_range', '{"since":"2 weeks ago","until":"-13d"}')`, "[0]")
+	want(t, db, `SELECT json_array_length(connector_scalar('okta', 'bounded_system_log_range', '{"since":"-25h","until":"now"}'))`, "[50]")
+}
+
 func TestQuery_OfSomeColumns_ReadsOnlyThese(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	plan := ask(t, db, "EXPLAIN SELECT count(*), max(last_login) FROM okta.users WHERE status = 'ACTIVE'")
@@ -425,6 +432,8 @@ func TestQuery_WithAMistake_ExplainsIt(t *testing.T) {
 		{`FROM connector_table('okta', 'lookup_usr', '{}')`, `unknown operation "lookup_usr": did you mean lookup_user?`, abi.Invalid},
 		{`FROM connector_table('okta', 'lookup_user', '{"usr":"x"}')`, `did you mean user?`, abi.Invalid},
 		{`FROM connector_table('okta', 'lookup_user', JSON '{}')`, `missing property 'user'`, abi.Invalid},
+		{`FROM connector_table('okta', 'bounded_system_log_range', '{"since":"soon","until":"now"}')`, `bounded_system_log_range: since: want a time such as 2026-01-02T03:04:05Z, `, ""},
+		{`SELECT connector_scalar('okta', 'bounded_system_log_range', '{"since":"-1h","until":"soon"}')`, `bounded_system_log_range: until: want a time such as `, ""},
 		{`FROM connector_table('okta', 'lookup_user', '{')`, `the input is not JSON: write it as JSON '{…}'`, ""},
 		{`FROM connector_table('okta', 'lookup_user', NULL)`, `argument 3 is NULL`, ""},
 		{`FROM connector_table('okta', 'deactivate_user', '{"user":"x"}')`, `deactivate_user is not on the sql surface`, abi.Invalid},

@@ -60,7 +60,8 @@ DESCRIBE okta.users lists the columns of one. These functions call any operation
   connector_try(CONNECTION, OPERATION, INPUT)     the same, with NULL for an
                                                   error
 
-CONNECTION is a name or a kind. Equal calls of connector_scalar in a statement run once.
+CONNECTION is a name or a kind. A time in INPUT may be written as -24h, 2h ago or yesterday. Equal calls of connector_scalar in a
+statement run once.
 
 A condition on a view is sent to the service where the service can answer it, and so is ORDER BY with LIMIT. EXPLAIN shows what
 is sent, --stats what it took. A LIMIT stops the paging. connector_table gets its input as it is. Times are in UTC.
@@ -286,7 +287,7 @@ func (o *sqlOptions) readScript() (script string, interactive bool, err error) {
 	default:
 		f, err := os.Open(o.file)
 		if err != nil {
-			return "", false, cli.Usagef("--file: %w", err)
+			return "", false, cli.OpenError("--file", o.file, err, "name a file with SQL statements")
 		}
 		defer func() { _ = f.Close() }() // read only
 		r = a.Interruptible(f)
