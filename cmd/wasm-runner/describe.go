@@ -64,7 +64,8 @@ func (o *describeOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = m.Close(ctx) }()
-	var text bytes.Buffer
+	var text page
+	text.columns, _ = term.Columns(a.Stdout)
 	switch {
 	case o.whole && o.format == "json":
 		text.Write(append(m.RawManifest(), '\n'))
@@ -97,6 +98,17 @@ func (o *describeOptions) run(ctx context.Context) error {
 	return err
 }
 
+// page is a description that is being written. columns is the width of the terminal; 0 is no limit.
+type page struct {
+	bytes.Buffer
+	columns int
+}
+
+// grid returns a table of the page.
+func (p *page) grid(indent string, header ...string) term.Grid {
+	return term.Grid{Indent: indent, Header: header, Columns: p.columns}
+}
+
 // narrow wraps lines that are wider than the terminal, and keeps their indent. It does not wrap commands, so that they
 // can be copied.
 func narrow(a *cli.App, text string) string {
@@ -117,10 +129,10 @@ func narrow(a *cli.App, text string) string {
 }
 
 // describeModule prints the module and a list of its operations.
-func describeModule(w io.Writer, manifest *abi.Manifest, size int) {
+func describeModule(w *page, manifest *abi.Manifest, size int) {
 	fmt.Fprintf(w, "%s %s, ABI %s minor %d, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI, manifest.Minor,
 		len(manifest.Operations), float64(size)/(1<<20))
-	t := term.Grid{Header: []string{"OPERATION", "CLASS", "SURFACES", "SUMMARY"}}
+	t := w.grid("", "OPERATION", "CLASS", "SURFACES", "SUMMARY")
 	for i := range manifest.Operations {
 		op := &manifest.Operations[i]
 		class := string(op.Class)
@@ -170,7 +182,7 @@ func surfaces(op *abi.Operation) string {
 }
 
 // describeOperation prints one operation.
-func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Time) error {
+func describeOperation(w *page, kind string, op *abi.Operation, now time.Time) error {
 	example := op.Example // JSON, in which a line break is an escape
 	op, err := withoutLineBreaks(op)
 	if err != nil {
@@ -192,7 +204,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Tim
 	describeUse(w, op, now)
 
 	fmt.Fprintln(w, "\nEndpoints")
-	endpoints := term.Grid{Indent: "  ", Header: []string{"ENDPOINT", "CLASS", "BUCKET", "SCOPES"}}
+	endpoints := w.grid("  ", "ENDPOINT", "CLASS", "BUCKET", "SCOPES")
 	for _, e := range op.Endpoints {
 		class := string(op.ClassOf(e))
 		for _, r := range e.ClassRules {
@@ -213,7 +225,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Tim
 			title += " (* shown by table at a terminal; --columns names others)"
 		}
 		fmt.Fprintln(w, title)
-		columns := term.Grid{Indent: "  ", Header: []string{"COLUMN", "TYPE", "PATH", ""}}
+		columns := w.grid("  ", "COLUMN", "TYPE", "PATH", "")
 		for _, c := range op.Columns {
 			name := c.Name
 			if shown[name] {
@@ -228,9 +240,9 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Tim
 }
 
 // describeOutcomes prints the outcomes that an operation can have, by its class and endpoints.
-func describeOutcomes(w io.Writer, op *abi.Operation) {
+func describeOutcomes(w *page, op *abi.Operation) {
 	fmt.Fprintln(w, "\nOutcomes and exit codes")
-	t := term.Grid{Indent: "  ", Header: []string{"OUTCOME", "CODE", "WHEN"}}
+	t := w.grid("  ", "OUTCOME", "CODE", "WHEN")
 	for _, o := range outcomesOf(op) {
 		t.Add(string(o.outcome), strconv.Itoa(cli.OutcomeCode(o.outcome)), o.when)
 	}
@@ -288,7 +300,7 @@ func when(r abi.ClassRule) string {
 }
 
 // describeInput prints the fields of an operation's input, required ones first.
-func describeInput(w io.Writer, op *abi.Operation) error {
+func describeInput(w *page, op *abi.Operation) error {
 	inputs, combinations, err := inputsOf(op.InputSchema)
 	if err != nil {
 		return fmt.Errorf("%s: its input_schema cannot be shown: %w", op.Name, err)
@@ -298,7 +310,7 @@ func describeInput(w io.Writer, op *abi.Operation) error {
 		return nil
 	}
 	fmt.Fprintln(w, "\nInput (* required)")
-	t := term.Grid{Indent: "  ", Header: []string{"FIELD", "TYPE", "DEFAULT", ""}}
+	t := w.grid("  ", "FIELD", "TYPE", "DEFAULT", "")
 	for _, in := range inputs {
 		t.Add(in.name, in.kind, in.byDefault, in.description)
 	}
