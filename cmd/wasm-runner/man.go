@@ -12,14 +12,14 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 )
 
-// newManCommand returns the hidden command man, which packagers use. cobra has a generator, but it reads help as Markdown, in
+// newManCommand returns the command man, which packagers use. cobra has a generator, but it reads help as Markdown, in
 // which _id and * have a meaning.
 func newManCommand(a *cli.App) *cobra.Command {
 	return &cobra.Command{
-		Use:    "man FOLDER",
-		Short:  "Write a manual page for each command",
-		Long:   "Writes a manual page for each command to a folder, which is made if it is not there.",
-		Hidden: true,
+		Use:   "man FOLDER",
+		Short: "Write a manual page for each command",
+		Long: `Writes a manual page for each command to a folder, which is made if it is not there. man -l reads one:
+man -l man1/wasm-runner-invoke.1.`,
 		Example: `  wasm-runner man build/man
   wasm-runner man man1`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -27,7 +27,7 @@ func TestShell_AtATerminal_RunsStatements(t *testing.T) {
 	k.keys("SELECT 1 AS first,\r")
 	k.await(`  -> `)
 	k.keys("2 AS second;\r")
-	k.await(`FIRST  SECOND\r\n1      2\r\n1 row, \d+ ms`)
+	k.await(`first  second\r\n1      2\r\n1 row, \d+ ms`)
 
 	k.keys("SELECT count(*) FROM okta.zo\t") // completes a table
 	k.await(`okta\.zones`)
@@ -42,7 +42,7 @@ func TestShell_AtATerminal_RunsStatements(t *testing.T) {
 
 	k.keys(".mode csv\r.tables\r")
 	k.await(`schema,name,description\r\n`)
-	k.await(`okta,system_log,The System Log`)
+	k.await(`okta,system_log,"?The System Log`)
 	k.keys(".mode xml\r")
 	k.await(`\.mode: there is no mode "xml": use one of table`)
 	k.keys(".frobnicate\r")
@@ -57,24 +57,30 @@ func TestShell_AtATerminal_RunsStatements(t *testing.T) {
 	k.keys(".operations zone\r")
 	k.await(`operation = get_zone\r\ninput     = zone\*\r\nsummary   = Reads one network zone by id or exact name\.`)
 	k.keys(".mode table\r.operations\r")
-	k.await(`OPERATION +INPUT +SUMMARY`)
+	k.await(`operation +input +summary`)
 	k.await(`list_users +`)
+	k.keys(".operations zzz\r")
+	k.await(`\.operations: no operation has "zzz" in its name or summary: \.operations lists all`)
+	k.keys(".operations lookupuser\r")
+	k.await(`\.operations: no operation has "lookupuser" in its name or summary: similar ones are lookup_user\r\n`)
+	k.keys(".operations list user factors\r")
+	k.await(`similar ones are .*list_factors`)
 
 	if err := os.WriteFile(filepath.Join(state, "two.sql"), []byte("CREATE TABLE made AS SELECT 5 AS five;\nFROM made; SELECT"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	k.keys(".read " + filepath.Join(state, "two.sql") + "\r")
-	k.await(`FIVE\r\n5\r\n1 row`)
+	k.await(`five\r\n5\r\n1 row`)
 	k.await(`Parser Error`)
 	k.keys(".read\r")
 	k.await(`\.read: want the name of a file`)
 	k.keys(".read nowhere.sql\r")
-	k.await(`\.read: open nowhere\.sql: no such file`)
+	k.await(`\.read: there is no file /\S*nowhere\.sql: name a file with SQL statements`)
 
 	// Tab completes the arguments of a call: the connection and the operation.
 	k.keys("SELECT count(*) AS n FROM connector_table('ok\t, 'list_zo\t, '{}');\r")
 	k.await(`connector_table\('okta'.*, 'list_zones'`)
-	k.await(`N\r\n6\r\n1 row`)
+	k.await(`n\r\n6\r\n1 row`)
 
 	// Ctrl-C drops the statement that is typed, and stops one that runs.
 	k.keys("SELECT 'half\r")
@@ -170,7 +176,7 @@ func TestShell_SQLProcessEnds_GoesOn(t *testing.T) {
 	k.keys("FROM mine;\r")
 	k.await(`Table with name mine does not exist`)
 	k.keys("SELECT count(*) AS n FROM okta.groups;\r")
-	k.await(`N\r\n5\r\n1 row`)
+	k.await(`n\r\n5\r\n1 row`)
 
 	k.keys("SELECT levenshtein(repeat('a', 400000), repeat('b', 400000)) AS distance;\r")
 	k.await(`AS distance;\r\n`)
@@ -178,7 +184,7 @@ func TestShell_SQLProcessEnds_GoesOn(t *testing.T) {
 	k.keys("\x03")
 	k.await(`stopped`)
 	k.keys("SELECT 6 * 7 AS answer;\r")
-	k.await(`ANSWER\r\n42\r\n1 row`)
+	k.await(`answer\r\n42\r\n1 row`)
 
 	// One that looks at the interrupt keeps the session.
 	k.keys("CREATE TABLE kept AS SELECT 1 AS x;\rSELECT count(*) AS many FROM range(1000000000000);\r")
@@ -187,7 +193,7 @@ func TestShell_SQLProcessEnds_GoesOn(t *testing.T) {
 	k.keys("\x03")
 	k.await(`stopped`)
 	k.keys("SELECT x AS still FROM kept;\r")
-	k.await(`STILL\r\n1\r\n1 row`)
+	k.await(`still\r\n1\r\n1 row`)
 }
 
 // TestShell_TerminalWithoutASize_TakesCtrlCAtThePrompt: expect and some containers give a terminal of 0 rows and 0 columns.
@@ -203,7 +209,7 @@ func TestShell_TerminalWithoutASize_TakesCtrlCAtThePrompt(t *testing.T) {
 	k.keys("\x03")
 	k.await(`\^C\r\nsql> `)
 	k.keys("SELECT 41 + 1 AS answer;\r")
-	k.await(`ANSWER\r\n42\r\n1 row`)
+	k.await(`answer\r\n42\r\n1 row`)
 	k.await(`sql> `)
 	k.keys("\x04")
 	if code := k.wait(); code != 0 {

@@ -254,7 +254,7 @@ func (o *simulateOptions) serve() (*oktatest.Server, *oktatest.Org, error) {
 	if o.replay != "" {
 		file, err := os.Open(o.replay)
 		if err != nil {
-			return nil, nil, cli.Usagef("--replay: %w", err)
+			return nil, nil, cli.OpenError("--replay", o.replay, err, "name a file with recorded requests and responses")
 		}
 		replay, err := oktatest.NewReplay(file)
 		_ = file.Close() // read only

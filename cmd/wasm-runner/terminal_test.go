@@ -96,7 +96,7 @@ func screenCases() []screenCase {
 		{name: "backfill", args: []string{"backfill", "--since", day(-1), "--until", day(1), "--page-size", "100", "--checkpoint", "cp.json", "--out", "out.ndjson"},
 			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages.*  \d+%`, `^wasm-runner: --until .* is in the future`}, stopped: cli.ExitInterrupted,
 			stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
-		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^LOGIN`, `@example\.com|…`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
+		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^login`, `@example\.com|…`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "table of named columns", args: []string{"table", "list_users", "--limit", "5", "--columns", "id,login,status,created,display_name,email"}, hold: "/users",
 			shows: []string{`^ID `, `^00u`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "invoke", args: []string{"invoke", "lookup_user", `{"user":"alan.turing@example.com"}`}, hold: "/users", shows: []string{`^lookup_user: succeeded`, `^  "id": "00u`, `^    "lastName": "Turing",$`},
@@ -120,7 +120,7 @@ func screenCases() []screenCase {
 	}
 	if sql.Available {
 		cases = append(cases,
-			screenCase{name: "sql", args: []string{"sql", "SELECT login, status, created, record FROM okta.users LIMIT 3"}, hold: "/users", shows: []string{`^LOGIN  `, `@example\.com|…`},
+			screenCase{name: "sql", args: []string{"sql", "SELECT login, status, created, record FROM okta.users LIMIT 3"}, hold: "/users", shows: []string{`^login  `, `@example\.com|…`},
 				stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
 			screenCase{name: "sql shell", args: []string{"sql"}, reach: prompt, end: func(k *keyboard) {
 				k.keys("SELECT id, login, status, record FROM okta.users LIMIT 2;\r")
@@ -323,10 +323,10 @@ func TestTable_AtATerminal_ShowsUsefulColumns(t *testing.T) {
 		columns          int
 		header, row      string
 	}{
-		{"bounded_system_log_range", events, 140, `^PUBLISHED +ACTOR_ALTERNATE_ID +CLIENT_IP +EVENT_TYPE +OUTCOME_RESULT +TARGET$`, `^20\d\d-\S+ \S+Z +\S+@\S+ +[\d.]+ +[a-z]\S+ +[A-Z]+ +[A-Z]`},
-		{"bounded_system_log_range", events, 60, `^PUBLISHED +ACTOR_ALTERNATE_ID +CLIENT_IP$`, `^20\d\d-\S+ \S+Z +\S+@\S+`},
-		{"list_zones", `{}`, 140, `^NAME +TYPE +GATEWAYS +USAGE +STATUS +(LOCATIONS +)?ID$`, `^BlockedIpZone +IP +([\d./-]+,? ?)* +BLOCKLIST`},
-		{"list_users", `{}`, 120, `^LOGIN +STATUS +FIRST_NAME +LAST_NAME`, `^ada\.lovelace@example\.com +ACTIVE +Ada +Lovelace`},
+		{"bounded_system_log_range", events, 140, `^published +actor_alternate_id +client_ip +event_type +outcome_result +target$`, `^20\d\d-\S+ \S+Z +\S+@\S+ +[\d.]+ +[a-z]\S+ +[A-Z]+ +[A-Z]`},
+		{"bounded_system_log_range", events, 60, `^published +actor_alternate_id +client_ip$`, `^20\d\d-\S+ \S+Z +\S+@\S+`},
+		{"list_zones", `{}`, 140, `^name +type +gateways +usage +status +(locations +)?id$`, `^BlockedIpZone +IP +([\d./-]+,? ?)* +BLOCKLIST`},
+		{"list_users", `{}`, 120, `^login +status +first_name +last_name`, `^ada\.lovelace@example\.com +ACTIVE +Ada +Lovelace`},
 	} {
 		t.Run(fmt.Sprintf("%s at %d columns", c.operation, c.columns), func(t *testing.T) {
 			t.Parallel()
@@ -346,7 +346,7 @@ func TestTable_AtATerminal_ShowsUsefulColumns(t *testing.T) {
 		})
 	}
 	piped := runIn(t, t.TempDir(), module(t), "", nil, "--demo", "table", "bounded_system_log_range", events, "--limit", "1")
-	if !regexp.MustCompile(`^UUID +PUBLISHED +EVENT_TYPE +VERSION`).MatchString(piped.stdout) {
+	if !regexp.MustCompile(`^uuid +published +event_type +version`).MatchString(piped.stdout) {
 		t.Errorf("in a pipe: %s", piped.stdout)
 	}
 }
@@ -446,7 +446,7 @@ func TestShell_AtADumbTerminal_CtrlC_DropsTheStatement(t *testing.T) {
 	k.keys("\x03")
 	k.await(`\nsql> `)
 	k.keys("SELECT 7 AS seven;\r")
-	k.await(`SEVEN\r\n7\r\n`)
+	k.await(`seven\r\n7\r\n`)
 	k.keys("exit\r")
 	if code := k.wait(); code != 0 {
 		t.Errorf("exit code %d", code)

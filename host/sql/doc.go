@@ -146,6 +146,18 @@ func (e *Error) firstLines() string {
 	return strings.ReplaceAll(text, "\n", " ")
 }
 
+// Position returns the lines of Message that point into the statement, "" if there are none:
+//
+//	LINE 1: SELEC 1
+//	        ^
+func (e *Error) Position() string {
+	_, lines, _ := strings.Cut(e.Message, "\n\nLINE ")
+	if lines == "" {
+		return ""
+	}
+	return "LINE " + lines
+}
+
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 

@@ -328,7 +328,7 @@ func (o *options) eachInvoke(ctx context.Context, tally *totals, give func(*audi
 	}
 	for _, path := range o.files {
 		if _, err := os.Stat(path); err != nil && path != "-" { // report a missing file before the first row
-			return cli.Usagef("audit: %w", err)
+			return noFile(path, err)
 		}
 	}
 	for _, path := range o.files {
@@ -395,6 +395,11 @@ func (o *options) eachRecord(ctx context.Context, path string, t *totals, report
 	return nil
 }
 
+// noFile returns the error of an audit that cannot be opened.
+func noFile(path string, err error) error {
+	return cli.OpenError("audit", path, err, "name the file that invoke --audit wrote")
+}
+
 // open opens a file. - is standard input, and .gz is decompressed.
 func (o *options) open(path string) (name string, r io.ReadCloser, err error) {
 	if path == "-" {
@@ -402,7 +407,7 @@ func (o *options) open(path string) (name string, r io.ReadCloser, err error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return path, nil, cli.Usagef("audit: %w", err)
+		return path, nil, noFile(path, err)
 	}
 	if !strings.HasSuffix(path, ".gz") {
 		return path, f, nil

@@ -7,6 +7,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -128,6 +129,10 @@ func (a *App) Finish(ctx context.Context, err error) (code int) {
 	code, silent := exitCode(ctx, err)
 	if err != nil && !silent {
 		a.message(slog.LevelError, "%s%s", final(code, err), a.Outside(err))
+		var in interface{ Position() string }
+		if errors.As(err, &in) && !a.JSON {
+			_, _ = io.WriteString(a.Text(), position(in.Position())) // there is no other place to report an error
+		}
 	}
 	return code
 }

@@ -38,7 +38,7 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 		a.readConfig = named.path
 		configs, err := schema.ReadFile(named.path)
 		if err != nil && !errors.Is(err, connections.ErrFile) {
-			err = Usagef("%s: %w", named.by, err)
+			err = OpenError(named.by, named.path, err, "name the connection file, or try --demo")
 		}
 		return configs, named.path, err
 	}

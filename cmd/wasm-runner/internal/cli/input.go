@@ -98,6 +98,15 @@ func (p *patientReader) Read(b []byte) (int, error) {
 	}
 }
 
+// OpenError returns the error of a file that by names, a flag or a command, and that cannot be opened. do says what to do about a
+// file that does not exist.
+func OpenError(by, path string, err error, do string) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return Usagef("%s: there is no file %s: %s", by, absolute(path), do)
+	}
+	return Usagef("%s: %w", by, err)
+}
+
 // absolute returns the absolute path, for messages.
 func absolute(path string) string {
 	if full, err := filepath.Abs(path); err == nil {

@@ -48,6 +48,17 @@ func (a *App) message(level slog.Level, format string, args ...any) {
 	_, _ = fmt.Fprintf(a.Console, "wasm-runner: %s\n", line) // there is no other place to report an error
 }
 
+// position returns the lines that point at a mistake in a statement, so that a terminal shows the caret below it.
+func position(lines string) string {
+	if lines == "" {
+		return ""
+	}
+	if len(lines) > maxMessage {
+		lines = strings.ToValidUTF8(lines[:maxMessage], "") + "…"
+	}
+	return term.EachLine(strings.TrimRight(lines, "\n")) + "\n"
+}
+
 // once drops repeated lines of a message: two parts of a command can fail for the same reason.
 func once(text string) string {
 	var lines []string

@@ -130,7 +130,7 @@ func (a *App) lookForModule() (foundModule, error) {
 		}
 		wasm, err := os.ReadFile(named.path)
 		if err != nil {
-			return foundModule{}, Usagef("%s: %w", named.by, err)
+			return foundModule{}, OpenError(named.by, named.path, err, "name a module, or leave it out to use the embedded one")
 		}
 		return foundModule{Wasm: wasm, From: "from " + named.path}, nil
 	}

@@ -1,7 +1,9 @@
 package query
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -10,6 +12,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/internal/nearest"
 )
 
 // calls are the arguments that connector_table, connector_scalar and connector_try take.
@@ -63,15 +66,19 @@ func (c calls) complete(unfinished, before string) (head string, words []string,
 	return before[:len(before)-len(typed[1])], words, true
 }
 
-// operations writes a row for each operation whose name or summary has a text.
+// operations writes a row for each operation whose name or summary has a text. If there is none, the error names those with a
+// similar name.
 func (p *printer) operations(all []*abi.Operation, text string) error {
+	matching := slices.DeleteFunc(slices.Clone(all), func(op *abi.Operation) bool {
+		return !strings.Contains(strings.ToLower(op.Name+" "+op.Summary), strings.ToLower(text))
+	})
+	if len(matching) == 0 {
+		return noOperation(all, text)
+	}
 	columns := []abi.Column{{Name: "operation", Type: abi.Varchar}, {Name: "input", Type: abi.Varchar}, {Name: "summary", Type: abi.Varchar}}
 	room, _ := term.Columns(p.app.Stdout)
 	w := rows.New(p.format, p.out, columns, rows.Layout{KeepEmpty: true, Shrink: true, Room: room, Warn: p.app.Warnf, More: p.more()})
-	for _, op := range all {
-		if !strings.Contains(strings.ToLower(op.Name+" "+op.Summary), strings.ToLower(text)) {
-			continue
-		}
+	for _, op := range matching {
 		if err := w.Row([]any{op.Name, inputSummary(op), cli.FirstSentence(op.Summary)}); err != nil {
 			return err
 		}
@@ -80,6 +87,26 @@ func (p *printer) operations(all []*abi.Operation, text string) error {
 		return err
 	}
 	return p.out.Flush()
+}
+
+// noOperation says that no operation has a text, and which have a similar name, or a word of it in their names.
+func noOperation(all []*abi.Operation, text string) error {
+	var names, near []string
+	for _, op := range all {
+		names = append(names, op.Name)
+		for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r == ' ' || r == '_' }) {
+			if word = strings.TrimSuffix(word, "s"); len(word) > 2 && strings.Contains(op.Name, word) && !slices.Contains(near, op.Name) {
+				near = append(near, op.Name)
+			}
+		}
+	}
+	if name := nearest.Of(strings.ToLower(text), names); name != "" && !slices.Contains(near, name) {
+		near = append([]string{name}, near...)
+	}
+	if len(near) == 0 {
+		return fmt.Errorf("no operation has %q in its name or summary: .operations lists all", text)
+	}
+	return fmt.Errorf("no operation has %q in its name or summary: similar ones are %s", text, strings.Join(near[:min(len(near), 5)], ", "))
 }
 
 // inputSummary returns the fields of an operation's input, the required ones first with a star.

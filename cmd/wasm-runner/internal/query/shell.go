@@ -44,7 +44,7 @@ const shellHelp = `  .help               show this help
                       line for each column
   .read FILE          run the statements of a file
   .timer on|off       show rows, time and requests after each statement
-  .quit               leave the shell; so do quit, exit and Ctrl-D
+  .quit, .exit        leave the shell; so do quit, exit and Ctrl-D
 
 A statement ends with a semicolon and may have several lines. Tab completes
 tables, columns and operations. The arrow keys bring back earlier statements.

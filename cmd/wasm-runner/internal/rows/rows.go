@@ -257,7 +257,6 @@ func (r *tableRows) release() {
 	natural := make([]int, len(header))
 	r.shown = nil
 	for i := range header {
-		header[i] = strings.ToUpper(header[i])
 		empty := true
 		natural[i] = runewidth.StringWidth(header[i])
 		for _, row := range r.sample {

@@ -51,18 +51,18 @@ func TestTable_OfATerminal_FitsIt(t *testing.T) {
 		want   []string // the first lines
 		said   string
 	}{
-		{"all fit", Layout{}, []string{"id", "name"}, [][]any{{"1", "ada"}}, []string{"ID  NAME", "1   ada"}, ""},
-		{"a column does not fit", Layout{More: "do X"}, []string{"id", "name", "z"}, [][]any{{"1", long, "z"}}, []string{"ID", "1"}, "2 more columns do not fit: do X"},
-		{"the first does not fit", Layout{More: "do X"}, []string{"name", "id"}, [][]any{{long, "1"}}, []string{"NAME", strings.Repeat("x", 29) + "…"}, "1 more column does not fit: do X"},
+		{"all fit", Layout{}, []string{"id", "name"}, [][]any{{"1", "ada"}}, []string{"id  name", "1   ada"}, ""},
+		{"a column does not fit", Layout{More: "do X"}, []string{"id", "name", "z"}, [][]any{{"1", long, "z"}}, []string{"id", "1"}, "2 more columns do not fit: do X"},
+		{"the first does not fit", Layout{More: "do X"}, []string{"name", "id"}, [][]any{{long, "1"}}, []string{"name", strings.Repeat("x", 29) + "…"}, "1 more column does not fit: do X"},
 		{"named columns are cut", Layout{Named: true}, []string{"id", "name", "z"}, [][]any{{"1", long, long}},
-			[]string{"ID  NAME          Z", "1   xxxxxxxxxxx…  xxxxxxxxxxx…"}, ""},
-		{"a query's columns are cut", Layout{Shrink: true}, []string{"name", "z"}, [][]any{{long, long}}, []string{"NAME            Z", "xxxxxxxxxxxxx…  xxxxxxxxxxxxx…"}, ""},
-		{"a query's columns are not cut to nothing", Layout{Shrink: true, More: "do X"}, []string{"name", "y", "z"}, [][]any{{"ada", long, long}}, []string{"NAME", "ada"}, "2 more columns do not fit: do X"},
+			[]string{"id  name          z", "1   xxxxxxxxxxx…  xxxxxxxxxxx…"}, ""},
+		{"a query's columns are cut", Layout{Shrink: true}, []string{"name", "z"}, [][]any{{long, long}}, []string{"name            z", "xxxxxxxxxxxxx…  xxxxxxxxxxxxx…"}, ""},
+		{"a query's columns are not cut to nothing", Layout{Shrink: true, More: "do X"}, []string{"name", "y", "z"}, [][]any{{"ada", long, long}}, []string{"name", "ada"}, "2 more columns do not fit: do X"},
 		{"ranked columns are cut to a readable width", Layout{Ranked: true, More: "do X"}, []string{"id", "name", "y", "z"}, [][]any{{"1", long, long, "z"}},
-			[]string{"ID  NAME", "1   xxxxxxxxxxxxxxxxxxxxxxxxx…"}, "2 more columns do not fit: do X"},
-		{"ranked columns that are short", Layout{Ranked: true}, []string{"id", "name", "y", "z"}, [][]any{{"1", "ada", "y", "z"}}, []string{"ID  NAME  Y  Z", "1   ada   y  z"}, ""},
-		{"one ranked column that is too wide", Layout{Ranked: true, More: "do X"}, []string{"name", "id"}, [][]any{{long, long}}, []string{"NAME", strings.Repeat("x", 29) + "…"}, "1 more column does not fit: do X"},
-		{"rows behind the sample", Layout{}, []string{"first", "second"}, many, []string{"FIRST  SECOND", "a      b"}, ""},
+			[]string{"id  name", "1   xxxxxxxxxxxxxxxxxxxxxxxxx…"}, "2 more columns do not fit: do X"},
+		{"ranked columns that are short", Layout{Ranked: true}, []string{"id", "name", "y", "z"}, [][]any{{"1", "ada", "y", "z"}}, []string{"id  name  y  z", "1   ada   y  z"}, ""},
+		{"one ranked column that is too wide", Layout{Ranked: true, More: "do X"}, []string{"name", "id"}, [][]any{{long, long}}, []string{"name", strings.Repeat("x", 29) + "…"}, "1 more column does not fit: do X"},
+		{"rows behind the sample", Layout{}, []string{"first", "second"}, many, []string{"first  second", "a      b"}, ""},
 	} {
 		lines, said := printTable(t, 30, c.layout, c.header, c.rows...)
 		if !slices.Equal(lines[:2], c.want) || said != c.said {
