@@ -226,6 +226,9 @@ func world(t *testing.T) (dir, tlsPort, plainPort, deadPort string) {
 // goWords matches Go's own error texts, which must not reach people.
 var goWords = regexp.MustCompile(`strconv\.|time: |parse error on line|invalid syntax|%!|goroutine|secret unavailable|connection not usable`)
 
+// pointer matches the lines with which DuckDB points into a statement.
+var pointer = regexp.MustCompile(`\nLINE \d+: .*\n +\^\n$`)
+
 // TestMistakes_OfPeople_AreExplained makes common mistakes and checks the messages. With --log-format json the message must
 // be one JSON object.
 func TestMistakes_OfPeople_AreExplained(t *testing.T) {
@@ -238,7 +241,8 @@ func TestMistakes_OfPeople_AreExplained(t *testing.T) {
 		t.Run(strings.ReplaceAll(strings.Join(append(c.env, c.args...), " "), "/", "_"), func(t *testing.T) {
 			t.Parallel()
 			got := runIn(t, dir, path, c.stdin, c.env, c.args...)
-			text, prefixed := strings.CutPrefix(strings.TrimSuffix(got.stderr, "\n"), "wasm-runner: ")
+			message := pointer.ReplaceAllString(got.stderr, "\n")
+			text, prefixed := strings.CutPrefix(strings.TrimSuffix(message, "\n"), "wasm-runner: ")
 			if !regexp.MustCompile(c.says).MatchString(text) || !prefixed || strings.Contains(text, "\n") || goWords.MatchString(text) {
 				t.Errorf("stderr %q, want one line of %s", got.stderr, c.says)
 			}

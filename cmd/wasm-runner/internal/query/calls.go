@@ -89,19 +89,26 @@ func (p *printer) operations(all []*abi.Operation, text string) error {
 	return p.out.Flush()
 }
 
-// noOperation says that no operation has a text, and which have a similar name, or a word of it in their names.
+// noOperation says that no operation has a text, and which have a similar name, or words of it in their names: those with the most
+// words first.
 func noOperation(all []*abi.Operation, text string) error {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ' ' || r == '_' })
 	var names, near []string
+	common := map[string]int{} // words by name
 	for _, op := range all {
 		names = append(names, op.Name)
-		for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r == ' ' || r == '_' }) {
-			if word = strings.TrimSuffix(word, "s"); len(word) > 2 && strings.Contains(op.Name, word) && !slices.Contains(near, op.Name) {
-				near = append(near, op.Name)
+		for _, word := range words {
+			if word = strings.TrimSuffix(word, "s"); len(word) > 2 && strings.Contains(op.Name, word) {
+				common[op.Name]++
 			}
 		}
+		if common[op.Name] > 0 {
+			near = append(near, op.Name)
+		}
 	}
+	slices.SortStableFunc(near, func(a, b string) int { return common[b] - common[a] })
 	if name := nearest.Of(strings.ToLower(text), names); name != "" && !slices.Contains(near, name) {
-		near = append([]string{name}, near...)
+		near = slices.Insert(near, 0, name)
 	}
 	if len(near) == 0 {
 		return fmt.Errorf("no operation has %q in its name or summary: .operations lists all", text)
