@@ -22,7 +22,8 @@ import (
 // is an error in every version: see plain.
 //
 // older is a partial manifest, or nil. If it has the same kind, and the manifest is of minor version 0, it supplies
-// the members that came with minor version 1. Members of its operations apply to the operations with the same name.
+// the members that came with minor version 1. Members of its operations apply to the operations with the same name. Any
+// other member of it is an error.
 func ParseManifest(raw []byte, older json.RawMessage) (*Manifest, error) {
 	m, err := decode(raw, true)
 	if err != nil {
@@ -211,6 +212,9 @@ func (m *Manifest) fill(older json.RawMessage) error {
 	if err == nil {
 		err = plain(older)
 	}
+	if err == nil {
+		err = onlyFilled(older)
+	}
 	if err != nil {
 		return err
 	}
@@ -238,6 +242,30 @@ func (m *Manifest) fill(older json.RawMessage) error {
 		}
 	}
 	return m.checkService()
+}
+
+// onlyFilled returns an error for a member of a partial manifest that fill does not use.
+func onlyFilled(older json.RawMessage) error {
+	var used struct {
+		Kind, Auth, Views     json.RawMessage
+		BaseURL               json.RawMessage `json:"base_url"`
+		RequestIDHeader       json.RawMessage `json:"request_id_header"`
+		ResponseHeaders       json.RawMessage `json:"response_headers"`
+		ContentTypeParameters json.RawMessage `json:"content_type_parameters"`
+		TimeLayouts           json.RawMessage `json:"time_layouts"`
+		RateLimitHabits       json.RawMessage `json:"rate_limit_habits"`
+		Operations            []struct {
+			Name, Backfill json.RawMessage
+			Endpoints      []struct{ Endpoint, Guards, Query, Headers json.RawMessage }
+		}
+	}
+	dec := json.NewDecoder(bytes.NewReader(older))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&used); err != nil {
+		return fmt.Errorf("%w: a partial manifest has only members that came with minor version 1, of operations name, backfill and endpoints, "+
+			"and of endpoints endpoint, guards, query and headers", err)
+	}
+	return nil
 }
 
 // declareLike sets what another operation's endpoints declare on the same endpoints.

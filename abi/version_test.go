@@ -157,7 +157,10 @@ func TestParseManifest_OfMinor0_IsFilled(t *testing.T) {
 	if m, err := abi.ParseManifest(with(t, sound(), "X-Api-Key", "X-Key"), json.RawMessage(part)); err != nil || m.Auth[0].Header != "X-Key" {
 		t.Errorf("minor version 1 is filled: %v", err)
 	}
-	for name, part := range map[string]string{"that is not one": `[]`, "with an unknown member": `{"kind":"crm","auths":[]}`, "that no host accepts": `{"kind":"crm"}`} {
+	for name, part := range map[string]string{"that is not one": `[]`, "with an unknown member": `{"kind":"crm","auths":[]}`, "that no host accepts": `{"kind":"crm"}`,
+		"with a member that it does not fill":            strings.Replace(part, `"request_id_header"`, `"rate_limit_headers":{"limit":"X-L"},"request_id_header"`, 1),
+		"with another member of an operation":            strings.Replace(part, `{"name":"poll",`, `{"name":"poll","summary":"x",`, 1),
+		"with another member of an operation's endpoint": strings.Replace(part, `{"name":"poll",`, `{"name":"poll","endpoints":[{"endpoint":"GET /log","bucket":"x"}],`, 1)} {
 		if _, err := abi.ParseManifest(raw, json.RawMessage(part)); err == nil {
 			t.Errorf("a partial manifest %s: no error", name)
 		}
