@@ -49,7 +49,7 @@ func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 		old, _ = sjson.DeleteBytes(old, path+".display")
 		old, _ = sjson.DeleteBytes(old, path+".rejections")
 		for j := range op.Get("endpoints").Array() {
-			for _, member := range []string{"query", "headers", "delimiters", "guards"} {
+			for _, member := range []string{"query", "headers", "delimiters", "guards", "optional"} {
 				old, _ = sjson.DeleteBytes(old, path+".endpoints."+strconv.Itoa(j)+"."+member)
 			}
 		}
@@ -62,13 +62,16 @@ func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 		t.Fatal("the manifest was not filled")
 	}
 	filled.Minor, filled.Requires = today.Minor, today.Requires
+	filled.Auth = today.Auth // an old module signs in with a token: OAuth came later
 	for i := range filled.Operations {
 		filled.Operations[i].Display = today.Operations[i].Display // hosts of minor version 0 did not know these
 		filled.Operations[i].Rejections = today.Operations[i].Rejections
 		for j := range filled.Operations[i].Endpoints {
-			if e := &filled.Operations[i].Endpoints[j]; e.Method() == "GET" { // may have any name
+			e := &filled.Operations[i].Endpoints[j]
+			if e.Method() == "GET" { // may have any name
 				e.Query = today.Operations[i].Endpoints[j].Query
 			}
+			e.Optional = today.Operations[i].Endpoints[j].Optional // about OAuth's scopes
 		}
 	}
 	if diff := cmp.Diff(today, filled); diff != "" {
