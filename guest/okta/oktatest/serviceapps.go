@@ -33,6 +33,7 @@ type ServiceApp struct {
 
 // IssuedToken describes an access token that the org issued.
 type IssuedToken struct {
+	Value    string
 	ClientID string
 	Scopes   []string
 	DPoP     bool
@@ -257,7 +258,7 @@ func issueToken(o *Org, c *call) (answer, error) {
 		typ = "DPoP"
 	}
 	s.tokens[value] = t
-	s.issued = append(s.issued, IssuedToken{app.ClientID, slices.Clone(scopes), t.key != "", c.now})
+	s.issued = append(s.issued, IssuedToken{value, app.ClientID, slices.Clone(scopes), t.key != "", c.now})
 	body := appendField(append([]byte{'{'}, `"token_type":"`+typ+`"`...), "access_token", value)
 	body = appendField(fmt.Appendf(body, `,"expires_in":%d`, int(o.cfg.TokenLife.Seconds())), "scope", strings.Join(scopes, " "))
 	return answer{header: header, body: append(body, '}'), foreign: true}, nil
