@@ -1,9 +1,15 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +23,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/journal"
 )
 
 // app is a service app with its private key.
@@ -290,5 +297,67 @@ func TestOAuth_Inventory_SkipsWhatTheAppLacks(t *testing.T) {
 	}
 	if got := scopesOf(org); got[len(got)-1] != "okta.groups.read okta.users.read" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestOAuth_SecretsOfAnApp_AreShownNowhere looks for access tokens, assertions, proofs and the private key in results, logs,
+// audits, journals and errors.
+func TestOAuth_SecretsOfAnApp_AreShownNowhere(t *testing.T) {
+	a := newApp()
+	var log bytes.Buffer // a handler of slog writes one line at a time
+	auditor := &hosttest.Audit{}
+	folder := t.TempDir()
+	j, err := journal.Open(filepath.Join(folder, "journal"), journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, org := a.start(t, oktatest.Config{}, func(_ *host.Config, o *host.ConnectOptions) {
+		o.Logger, o.Auditor, o.Journal = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), auditor, j
+	})
+	var shown strings.Builder
+	show := func(v any) { fmt.Fprintf(&shown, "%+v\n", v); _ = json.NewEncoder(&shown).Encode(v) }
+	show(invoked(c, "lookup_user", readAda))
+	res, err := c.Invoke(t.Context(), "user_lifecycle_action",
+		json.RawMessage(`{"user":"alan.turing@example.com","action":"suspend"}`), host.InvokeOptions{IdempotencyKey: "k"})
+	show(res)
+	show(err)
+	org.RevokeTokens()
+	show(invoked(c, "list_groups", `{"limit":1}`))
+	a.Keys = nil
+	org.AddServiceApp(a.ServiceApp)
+	org.RevokeTokens()
+	for _, op := range []string{"list_groups", "list_zones", "validate"} {
+		show(invoked(c, op, `{}`))
+	}
+	access, err := c.Access(t.Context())
+	show(access)
+	show(err)
+	show(c.Config())
+	show(auditor)
+	shown.WriteString(log.String())
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			b, _ := os.ReadFile(path)
+			shown.Write(b)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := []string{"eyJhbGci", "BEGIN"}
+	for line := range strings.Lines(a.key) {
+		secret = append(secret, strings.TrimSpace(line))
+	}
+	for _, issued := range org.IssuedTokens() {
+		secret = append(secret, issued.Value)
+	}
+	for _, s := range secret {
+		if i := strings.Index(shown.String(), s); s != "" && i >= 0 {
+			t.Errorf("%.12s… is shown: %.200q", s, shown.String()[max(0, i-80):])
+		}
+	}
+	if len(org.IssuedTokens()) < 3 || !strings.Contains(shown.String(), "invalid_client") || !strings.Contains(shown.String(), a.ClientID) {
+		t.Errorf("%d tokens; the texts lack what they must have", len(org.IssuedTokens()))
 	}
 }
