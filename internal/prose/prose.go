@@ -98,7 +98,12 @@ func Find(path string, line int, kind Kind, text string) []Finding {
 
 // Tree returns the findings of the comments, string literals and documents of a source tree. It leaves out hidden folders,
 // testdata, and what skip reports.
-func Tree(root string, skip func(path string) bool) ([]Finding, error) {
+func Tree(root string, skip func(path string) bool) ([]Finding, error) { return walk(root, skip, Find) }
+
+// finder returns the findings of a text that begins in a line of a file.
+type finder func(path string, line int, kind Kind, text string) []Finding
+
+func walk(root string, skip func(path string) bool, find finder) ([]Finding, error) {
 	var all []Finding
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -124,13 +129,13 @@ func Tree(root string, skip func(path string) bool) ([]Finding, error) {
 		}
 		switch {
 		case strings.HasSuffix(path, ".go"):
-			found, err := program(path, text)
+			found, err := program(path, text, find)
 			if err != nil {
 				return err
 			}
 			all = append(all, found...)
 		case strings.HasSuffix(path, ".md"), strings.HasSuffix(path, ".sh"), strings.HasPrefix(path, ".ci/"), d.Name() == "Makefile", d.Name() == "Containerfile":
-			all = append(all, Find(path, 1, Document, string(text))...)
+			all = append(all, find(path, 1, Document, string(text))...)
 		}
 		return nil
 	})
@@ -138,7 +143,7 @@ func Tree(root string, skip func(path string) bool) ([]Finding, error) {
 }
 
 // program returns the findings of a Go file.
-func program(path string, text []byte) ([]Finding, error) {
+func program(path string, text []byte, find finder) ([]Finding, error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, text, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
@@ -147,7 +152,7 @@ func program(path string, text []byte) ([]Finding, error) {
 	var all []Finding
 	for _, group := range file.Comments {
 		first := files.Position(group.Pos()).Line
-		all = append(all, Find(path, first, Comment, plain(group))...)
+		all = append(all, find(path, first, Comment, plain(group))...)
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -158,7 +163,7 @@ func program(path string, text []byte) ([]Finding, error) {
 		case *ast.BasicLit:
 			if n.Kind == token.STRING {
 				if s, err := strconv.Unquote(n.Value); err == nil {
-					all = append(all, Find(path, files.Position(n.Pos()).Line, String, s)...)
+					all = append(all, find(path, files.Position(n.Pos()).Line, String, s)...)
 				}
 			}
 		}

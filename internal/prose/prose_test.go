@@ -43,7 +43,7 @@ func TestFind_OfWordsToAvoid_FindsEach(t *testing.T) {
 }
 
 func TestProgram_OfGo_FindsCommentsAndStrings(t *testing.T) {
-	found, err := program("x.go", []byte("package x\n\nimport _ \"beside\"\n\n// A\n// whoever\ntype T struct {\n\tA int `json:\"dear\"`\n}\n\nconst c = \"lest\\nbeside\"\n"))
+	found, err := program("x.go", []byte("package x\n\nimport _ \"beside\"\n\n// A\n// whoever\ntype T struct {\n\tA int `json:\"dear\"`\n}\n\nconst c = \"lest\\nbeside\"\n"), Find)
 	if err != nil {
 		t.Fatal(err)
 	}
