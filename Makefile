@@ -73,7 +73,7 @@ fuzz-long:
 attack:
 	@cd host/attack && $(GO) test -count=1 -timeout 20m -run 'TestAttack|TestMutations|TestProcess'
 
-## check: formatting, vet, staticcheck, the licences of what is linked, and the host's tests under the race detector
+## check: formatting, vet, staticcheck, govulncheck where it is installed, the licences of what is linked, and the host's tests under the race detector
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
@@ -83,6 +83,7 @@ check:
 	$(GO) tool staticcheck -tags long ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasm-runner
 	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./host ./host/checkpoint ./host/durable/... ./host/internal/confine ./host/sql/... ./host/journal ./host/sink/... ./cmd/... || exit 1; done
+	@if command -v govulncheck >/dev/null; then govulncheck ./...; else echo "not looked up: known vulnerabilities (govulncheck is not installed, see SECURITY.md)"; fi
 	$(GO) test -timeout 10m ./internal/licences ./internal/layout
 	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... | grep -v -e /host/attack -e /okta/bench)
 

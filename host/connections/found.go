@@ -50,18 +50,20 @@ const proxyCredentials = "proxy_credentials_ref"
 
 // references returns the references to secrets of a connection, by field. One of another kind has none, and is not used.
 func references(c host.Config) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		eachReference(reflect.ValueOf(c), yield)
-	}
+	return func(yield func(string, string) bool) { each(reflect.ValueOf(c), yield) }
 }
 
-// eachReference yields the references of a struct and of the structs in it. It reports whether to go on.
-func eachReference(v reflect.Value, yield func(field, ref string) bool) bool {
+// each yields the references in a struct and in those that it contains. It reports whether to go on.
+func each(v reflect.Value, yield func(string, string) bool) bool {
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		switch field := v.Field(i); {
+		field := v.Field(i)
+		if field.Kind() == reflect.Pointer && !field.IsNil() {
+			field = field.Elem()
+		}
+		switch {
 		case field.Kind() == reflect.Struct:
-			if !eachReference(field, yield) {
+			if !each(field, yield) {
 				return false
 			}
 		case strings.HasSuffix(name, "_ref") && field.Kind() == reflect.String && field.String() != "":
