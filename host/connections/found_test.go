@@ -42,7 +42,7 @@ func TestCheckFound_OfSettings_NamesTheFieldThatSendsASecret(t *testing.T) {
 	for want, c := range map[string]host.Config{
 		"": {TokenSecretRef: "env:A", Proxy: "http://proxy.test:3128"}, // TLS ends at the service
 		"env:A (token_secret_ref) to https://org.example.com, certified by ca_file": {TokenSecretRef: "env:A", CAFile: "ca.pem"},
-		"env:K (private_key_ref) to https://evil.test":                              {BaseURL: "https://evil.test", OAuth: &host.OAuth{PrivateKeyRef: "env:K"}},
+		"env:K (private_key_ref) to https://evil.test":                              {BaseURL: "https://evil.test", OAuth: host.OAuth{PrivateKeyRef: "env:K"}},
 		"env:B (proxy_credentials_ref) to its proxy":                                {TokenSecretRef: "env:A", Proxy: "http://proxy.test:3128", ProxyCredentialsRef: "env:B"},
 	} {
 		if c.BaseURL == "" {
