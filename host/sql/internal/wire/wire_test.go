@@ -130,3 +130,28 @@ func FuzzParseCall(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTakePushed: what a process sends is bounded, and what is read is what would be sent.
+func FuzzTakePushed(f *testing.F) {
+	whole, err := (&Pushed{Condition: &Condition{Op: OpIn, Column: "id", Values: []string{"a"}}, Order: "at"}).Bytes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(whole, 1, 2))
+	f.Add(Number(0))
+	f.Add(Number(MaxPushed + 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, rest, err := TakePushed(b)
+		if err != nil {
+			return
+		}
+		again, err := p.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		same, _, err := TakePushed(again)
+		if err != nil || !reflect.DeepEqual(p, same) || len(rest) > len(b) {
+			t.Errorf("%+v became %+v: %v", p, same, err)
+		}
+	})
+}
