@@ -47,7 +47,7 @@ func countedOrg(t testing.TB, config oktatest.Config) (*sql.DB, *counted, *oktat
 
 // TestPushdown_OfQuestions_MakesFewRequests has the questions of docs/sql.md, with the most requests that each may take.
 func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
-	db, requests, _ := countedOrg(t, oktatest.Config{Users: 1_000, Events: 3_000})
+	db, requests, _ := countedOrg(t, oktatest.Config{Users: 450, Events: 1_500})
 	for _, test := range []struct {
 		name, statement, want string
 		requests              int
