@@ -62,7 +62,7 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 	if err != nil {
 		return nil, err
 	}
-	limits, err := opts.Limits.or(cfg.Limits).complete(m.code.Memory())
+	limits, err := opts.Limits.Or(cfg.Limits).Complete(m.code.Memory())
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ var lists = map[string]string{
 
 // longFunctions are over maxFuncLines or maxBranches.
 var longFunctions = map[string]string{
+	"cmd/wasm-runner.newSimulateCommand":                  "the text of the help and the flags",
+	"cmd/wasm-runner.simulateOptions.check":               "a case for each flag",
 	"abi.Answer.check":                                    "one sentence for each way in which an answer is wrong",
 	"abi.Manifest.Check":                                  "one sentence for each way in which a manifest is wrong",
 	"abi/conformance/guest.act":                           "a case for each act of the kit's module",
@@ -68,8 +70,9 @@ var longFunctions = map[string]string{
 
 // wideStructs are over maxFields.
 var wideStructs = map[string]string{
-	"abi.Manifest":  "the manifest of section 1.1 of the ABI",
-	"abi.Operation": "an operation of section 1.1 of the ABI",
+	"cmd/wasm-runner.simulateOptions":            "the flags of a command",
+	"abi.Manifest":                               "the manifest of section 1.1 of the ABI",
+	"abi.Operation":                              "an operation of section 1.1 of the ABI",
 	"abi/conformance/internal/assemble.Module":   "what a module of an attack may have wrong, one field each",
 	"cmd/wasm-runner/internal/cli.App":           "what every command gets from main",
 	"cmd/wasm-runner/internal/source.outOptions": "the flags of an output, and what check reads from them",
