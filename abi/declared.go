@@ -34,6 +34,17 @@ func (e Endpoint) checkDeclared() error {
 			return fmt.Errorf("header %s is listed twice", h.Name)
 		}
 	}
+	if len(e.Sensitive) > maxNames {
+		return fmt.Errorf("sensitive may have %d members, found %d", maxNames, len(e.Sensitive))
+	}
+	for _, p := range e.Reveals {
+		if !slices.Contains(e.Sensitive, p) {
+			return fmt.Errorf("reveals: %q is not in sensitive", p)
+		}
+	}
+	if len(e.Reveals) > 0 && (e.Method() == "GET" || e.Class == Read) {
+		return fmt.Errorf("reveals %s: a request of class read must not reveal sensitive members", strings.Join(e.Reveals, ", "))
+	}
 	blanks := e.blanks()
 	for i, name := range e.Delimiters {
 		if !slices.Contains(blanks, name) || slices.Contains(e.Delimiters[:i], name) {

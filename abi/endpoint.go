@@ -44,9 +44,12 @@ type Endpoint struct {
 	Class Class `json:"class,omitempty"`
 	// ClassRules set another class by the top-level members of the request's body.
 	ClassRules []ClassRule `json:"class_rules,omitempty"`
-	// Sensitive are the members of responses that a host must not show by itself, such as in the state of a plan:
-	// object keys joined by dots. In an array, they apply to each element.
+	// Sensitive are the members of responses that the host removes before the guest gets the body: object keys joined by
+	// dots, at any depth, and in each element of an array. A member whose value is a sensitive value of the input stays.
 	Sensitive []string `json:"sensitive,omitempty"`
+	// Reveals are those of Sensitive that the guest gets nevertheless, because the operation outputs them. A request of
+	// class read must not have any. The result of such a call is sensitive, whatever the guest says of it.
+	Reveals []string `json:"reveals,omitempty"`
 	// Query are the names that a request's query may have, a link's included. It may have no others. A GET of a module of
 	// minor version 0, which has no Query, may have any name that does not override the method.
 	Query []string `json:"query,omitempty"`

@@ -217,7 +217,7 @@ type PlannedWrite struct {
 	Endpoint string          `json:"endpoint"` // "POST /v1/notes/{id}/archive"
 	Target   string          `json:"target"`   // its path and query, escaped: "/v1/notes/n1/archive"
 	IfMatch  string          `json:"if_match,omitempty"`
-	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"
+	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"; others in their places are marked
 }
 
 // Meta is what the host knows about a call.

@@ -408,6 +408,13 @@ func (g Guard) check(o *Operation, e Endpoint) error {
 	case !slices.Contains(o.Classes(), g.Class) || !g.Class.Allows(e.Method()):
 		return fmt.Errorf("guard: class %q must be one that the operation has and its method allows", g.Class)
 	}
+	if i := slices.IndexFunc(o.Endpoints, func(e Endpoint) bool { return e.Endpoint == g.Read }); g.Path != "" {
+		for _, p := range o.Endpoints[i].Sensitive { // it would be empty because the host removes it
+			if strings.Contains("."+g.Path+".", "."+p+".") {
+				return fmt.Errorf("guard: path %q has the sensitive member %s of its read", g.Path, p)
+			}
+		}
+	}
 	for _, status := range g.Statuses {
 		if !lasts(status) {
 			return fmt.Errorf("guard: status %d must be an answer about the object: 400 to 499, but not 401, 403, 408 or 429", status)

@@ -284,6 +284,9 @@ func (o *Operation) declareLike(from *Operation) error {
 				}
 			}
 			o.Endpoints[i].Guards, o.Endpoints[i].Query, o.Endpoints[i].Headers = e.Guards, e.Query, e.Headers
+			if o.Endpoints[i].Reveals = e.Reveals; e.Sensitive != nil { // it replaces what the module says
+				o.Endpoints[i].Sensitive = slices.Clip(append([]string(nil), e.Sensitive...))
+			}
 		}
 	}
 	return nil
@@ -339,6 +342,8 @@ func (m *Manifest) ofMinor1() string {
 				return "headers"
 			case e.Delimiters != nil:
 				return "delimiters"
+			case e.Reveals != nil:
+				return "reveals"
 			case e.Guards != nil:
 				return "guards"
 			case e.Method() == "PATCH":

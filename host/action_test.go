@@ -241,3 +241,31 @@ func (f fullDisk) Claim(ctx context.Context, scope, key, fingerprint string) (jo
 type fullClaim struct{ journal.Claim }
 
 func (fullClaim) Writing(context.Context, time.Time, journal.Target) error { return syscall.ENOSPC }
+
+// The approver sees the structure below a sensitive path, and which values there are not the caller's.
+func TestApproval_OfAnotherValueAtASensitivePath_IsMarked(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"password":"hunter22"}`:                                               `{"password":"***"}`,
+		`{"password":"mallory-knows"}`:                                          `{"password":"*** (not from the input)"}`,
+		`{"x":{"password":{"groupIds":["00gAdmins"]}}}`:                         `{"x":{"password":{"groupIds":["*** (not from the input)"]}}}`,
+		`{"password":["hunter22",{"more":true}]}`:                               `{"password":["***",{"more":"*** (not from the input)"}]}`,
+		`{"password":"hunter22","title":"is hunter22 at evil.example"}`:         `{"password":"***","title":"is hunter22 at evil.example"}`,
+		`{"password":"mallory-knows","title":"is hunter22 at evil.example"}`:    `{"password":"*** (not from the input)","title":"is *** at evil.example"}`,
+		`{"Password":"mallory-knows","password":null,"pass":{"word":"hunter"}}`: `{"Password":"mallory-knows","password":"*** (not from the input)","pass":{"word":"hunter"}}`,
+	} {
+		var shown []string
+		conn, _ := hostile(t, func(cfg *host.Config, o *host.ConnectOptions) {
+			cfg.Approve = []abi.Class{abi.Write}
+			o.Approver = host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {
+				shown = append(shown, string(r.Plan.Writes[0].Body))
+				return "", errors.New("no")
+			})
+		})
+		request := `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":` + body + `}`
+		input := strings.Replace(string(harm([]string{request}, nil)), "{", `{"password":"hunter22",`, 1)
+		res, _ := conn.Invoke(context.Background(), "write", json.RawMessage(input))
+		if res.Outcome != abi.Denied || len(shown) != 1 || shown[0] != want || string(res.Plan.Writes[0].Body) != want {
+			t.Errorf("%s: %s, the approver saw %q, want %s", body, res.Outcome, shown, want)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func (c *Connection) invokeApproved(ctx context.Context, inv *invocation, run *c
 	if !c.needsApproval(run.class) {
 		return c.invokeOnce(ctx, inv, run)
 	}
-	planning := c.newCall(run.op, run.class, run.surface)
+	planning := c.newCall(run.op, run.class, run.surface, inv.input)
 	planning.writes = writes{gate: gate.Gate{Plan: true}, earlier: run.writes.earlier, values: run.writes.values, entry: run.writes.entry}
 	planned := c.invokeOnce(ctx, inv, planning)
 	if planned.Outcome != abi.Planned {

@@ -66,7 +66,7 @@ func (c *Connection) record(op *abi.Operation, inv *invocation) AuditRecord {
 // state returns an object as the audit stores it, without what the input schema or the operation's endpoints mark as
 // sensitive.
 func (c *Connection) state(op *abi.Operation, input, object json.RawMessage) *audit.State {
-	object = redact.Of(op, input).JSON(object)
+	object = redact.Of(op, input).State(object)
 	var members []string
 	for _, e := range op.Endpoints {
 		members = append(members, e.Sensitive...)

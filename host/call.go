@@ -129,7 +129,7 @@ func (c *call) answer(ctx context.Context, endpoint *abi.Endpoint, req *abi.Requ
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			c.date = date
 		}
-		out = c.receive(resp)
+		out = c.receive(endpoint, resp)
 		c.keepState(endpoint, out)
 		if req.Emit != nil && out.Error == nil && resp.Status >= 200 && resp.Status < 300 {
 			sum := c.answers.Emit(ctx, out.Body, *req.Emit)
@@ -142,9 +142,9 @@ func (c *call) answer(ctx context.Context, endpoint *abi.Endpoint, req *abi.Requ
 	return out, meta
 }
 
-// receive keeps a response body and describes the response to the guest. If the response contains the token, the
+// receive keeps a response body, without its sensitive members, and describes the response to the guest. If the response contains the token, the
 // guest gets none of it.
-func (c *call) receive(resp *egress.Response) abi.Response {
+func (c *call) receive(endpoint *abi.Endpoint, resp *egress.Response) abi.Response {
 	out := abi.Response{Status: resp.Status, Headers: c.conn.client.ABIHeaders(resp)}
 	if c.repeatsToken(resp, out.Headers) {
 		if resp.Body != nil {
@@ -153,10 +153,7 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 		return abi.Response{Error: &abi.SendError{Code: abi.SendTainted, Sent: true,
 			Message: fmt.Sprintf("the response (status %d) contains the connection's token and was discarded: check base_url", resp.Status)}}
 	}
-	if resp.Body != nil && resp.Body.Len() > 0 {
-		out.Body = c.answers.Add(resp.Body)
-		out.Length = int64(resp.Body.Len())
-	}
+	out.Body, out.Length = c.answers.Add(endpoint, resp.Body)
 	return out
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/journal"
 )
 
 // The manifest's sensitive members are masked at any depth, in what was read and in responses.
@@ -37,6 +38,31 @@ func TestAudit_OfASensitiveMember_IsMasked(t *testing.T) {
 	text, _ = json.Marshal(r)
 	if err != nil || r.Before == nil || r.After == nil || strings.Contains(string(text), "hunter22") || strings.Count(string(r.Before.Value)+string(r.After.Value), "seen") != 2 {
 		t.Errorf("%v %s", err, text)
+	}
+}
+
+// A module that outputs a credential, and does not say so, must not bring it into the journal. Under class read it gets none.
+func TestInvoke_OfASensitiveMember_IsRemovedOrMarked(t *testing.T) {
+	manifest := changed(t, func(m *abi.Manifest) {
+		m.Operations[0].Endpoints[0].Sensitive = []string{"link"}
+		m.Operations[1].Endpoints[2].Sensitive, m.Operations[1].Endpoints[2].Reveals = []string{"link", "seed"}, []string{"link"}
+	})
+	c := hosttest.Serve(t, hosttest.Package("./host/testdata/hostile", []byte(manifest), host.LoadOptions{}).Load(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"id":"00u1","link":"once-only","more":{"seed":"of-codes"}}`))
+	}), host.Config{Grants: abi.Classes()}, host.ConnectOptions{Journal: hosttest.Journal(t, journal.Options{})})
+	send := func(op, request string, opts ...host.InvokeOptions) (*abi.Result, string) {
+		res, _ := c.Invoke(context.Background(), op, json.RawMessage(`{"do":"send","emit":{},"requests":[`+request+`]}`), opts...)
+		text, _ := json.Marshal(res)
+		return res, string(text)
+	}
+	if res, text := send("read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"00u1"}}`); res.Outcome != abi.Succeeded || res.Meta.Sensitive || strings.Contains(text, "once-only") || !strings.Contains(text, "of-codes") {
+		t.Errorf("%s", text)
+	}
+	if res, text := send("write", update, host.InvokeOptions{IdempotencyKey: "k"}); !res.Meta.Sensitive || !strings.Contains(text, "once-only") || strings.Contains(text, "of-codes") {
+		t.Errorf("%s", text)
+	}
+	if res, text := send("write", update, host.InvokeOptions{IdempotencyKey: "k"}); !res.Meta.Replayed || strings.Contains(text, "once-only") {
+		t.Errorf("the journal has it: %s", text)
 	}
 }
 

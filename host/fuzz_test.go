@@ -159,7 +159,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		op, _ := m.operation("read")
-		run := c.newCall(op, abi.Read, abi.Axon)
+		run := c.newCall(op, abi.Read, abi.Axon, nil)
 		defer run.end()
 		ctx, cancel := context.WithTimeout(context.Background(), c.limits.CallTimeout)
 		defer cancel()

@@ -106,7 +106,8 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 	run.withheld(ctx, out.Withheld, values)
 	if run.writes.gate.Plan {
 		res.Plan = &abi.Plan{Writes: values.Writes(run.writes.gate.Planned), Warnings: out.Warnings}
-		res.Plan.State, res.Plan.Related = run.writes.gate.States.Now(ctx)
+		state, related := run.writes.gate.States.Now(ctx)
+		res.Plan.State, res.Plan.Related = values.State(state), values.States(related)
 		if len(run.writes.gate.Planned) > 0 && res.Outcome.OK() {
 			res.Output = nil // it describes a write that was not sent
 			res.Outcome = abi.Planned
@@ -119,7 +120,7 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 		partial = partial || run.writes.accepted
 	}
 	res.Meta.Partial, res.Meta.Reconciled = partial && !res.Outcome.OK(), out.Reconciled && sent
-	res.Meta.Sensitive, res.Meta.Warnings = out.Sensitive, out.Warnings
+	res.Meta.Sensitive, res.Meta.Warnings = out.Sensitive || run.answers.Revealed, out.Warnings
 	if res.Outcome == abi.Planned {
 		res.Meta.Records, res.Meta.Sensitive = 0, false // there is no output
 	}

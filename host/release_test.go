@@ -43,7 +43,7 @@ func TestBodies_AfterTheCall_AreReleased(t *testing.T) {
 	if err2 != nil {
 		t.Fatal(err2)
 	}
-	if out := run.receive(resp); out.Body != 1 || string(run.answers.Read(1)) != `{"id":"1"}` {
+	if out := run.receive(&abi.Endpoint{}, resp); out.Body != 1 || string(run.answers.Read(1)) != `{"id":"1"}` {
 		t.Fatalf("%+v", out)
 	}
 	c.invokeOnce(ctx, &invocation{input: input, started: time.Now()}, run) // the hostile module does not know what to do, and fails

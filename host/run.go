@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/input"
+	"github.com/mach5/okta-connector/host/internal/redact"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
 
@@ -70,7 +71,7 @@ func (c *Connection) permit(operation string, surface abi.Surface, text *json.Ra
 	if !c.granted(class) {
 		return denied(class)
 	}
-	return c.newCall(op, class, surface), nil
+	return c.newCall(op, class, surface, *text), nil
 }
 
 // prepare checks a call as permit does, and gets the credential that it needs. ctx has the call's deadline.
@@ -89,11 +90,11 @@ func (c *Connection) prepare(ctx context.Context, operation string, surface abi.
 	return run, nil
 }
 
-func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface) *call {
+func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface, input json.RawMessage) *call {
 	l := c.limits
 	held := c.module.memory.Call(l.HeldBytes)
 	run := &call{conn: c, op: op, class: class, surface: surface, use: credential.Use{Auth: c.auth, Source: c.credential, Scopes: op.Scopes(class)}, answers: &answers.Set{Budget: held, Key: op.Key, ErrorCode: c.module.manifest.ErrorCode(), Tainted: c.credential.ShowsIn,
-		Limits: answers.Limits{ResultBytes: l.ResultBytes, Records: l.Records}}}
+		Known: redact.Known(op.Operation, input), Limits: answers.Limits{ResultBytes: l.ResultBytes, Records: l.Records}}}
 	run.writes.counter = gate.Counter{Journal: c.opts.Journal, Scope: c.scope(), Ceilings: gate.Ceilings(c.config.MaxWritesPerMinute, c.config.MaxDestructivePerHour),
 		Kinds: gate.Kinds(class), Clock: &c.clock, Local: c.opts.Now}
 	runtime.AddCleanup(run, (*budget.Call).End, held) // for Rows that are not closed

@@ -17,6 +17,7 @@ import (
 	extism "github.com/extism/go-sdk"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/internal/hide"
 )
 
 // call is the state of one run of an export.
@@ -182,6 +183,9 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 	}
 	if c.echoes(body, out.Headers) {
 		return abi.Response{Error: &abi.SendError{Code: abi.SendTainted, Message: "the response contains the connection's token and was discarded: check the base URL", Sent: true}}
+	}
+	if e := c.op.Endpoints[i]; len(e.Sensitive) > 0 { // a body that is not JSON is removed completely
+		body, _, _ = hide.Members{Remove: slices.DeleteFunc(slices.Clone(e.Sensitive), func(p string) bool { return slices.Contains(e.Reveals, p) })}.From(body)
 	}
 	if len(body) > 0 {
 		c.bodies = append(c.bodies, body)

@@ -5,7 +5,7 @@
 // of package host for every read operation.
 //
 // It enforces the endpoints that an operation declares with their path and query parameters, the methods of class read, the
-// request headers that a module may set, one origin, no redirects, and the secret's placeholder. It discards a response that
+// request headers that a module may set, one origin, no redirects, and the secret's placeholder. It removes sensitive members from responses, discards a response that
 // contains the token, and stops a call when its context ends. Compared with package host, it lacks:
 //
 //   - Writes: every class but read is refused.

@@ -14,13 +14,16 @@ import (
 func lifecycle(action string) *abi.Endpoint {
 	e := &abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers}
 	switch action {
-	case "activate", "reactivate", "deactivate":
+	case "activate", "reactivate":
+		e.Query, e.Sensitive = []string{"sendEmail"}, []string{"activationUrl", "activationToken"}
+	case "deactivate":
 		e.Query = []string{"sendEmail"}
 	case "expire_password_with_temp_password":
-		e.Query = []string{"revokeSessions"}
+		e.Query, e.Sensitive = []string{"revokeSessions"}, []string{"tempPassword"}
 	case "reset_password":
-		e.Query = []string{"sendEmail", "revokeSessions"}
+		e.Query, e.Sensitive = []string{"sendEmail", "revokeSessions"}, []string{"resetPasswordUrl"}
 	}
+	e.Reveals = e.Sensitive // the output has them
 	return e
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	getSession         = abi.Endpoint{Endpoint: "GET /api/v1/sessions/{sessionId}", Bucket: "/api/v1/sessions", Scopes: []string{"okta.sessions.read"}, Sensitive: []string{"id", "_links"}}
+	getSession         = abi.Endpoint{Endpoint: "GET /api/v1/sessions/{sessionId}", Bucket: "/api/v1/sessions", Scopes: []string{"okta.sessions.read"}}
 	deleteSession      = abi.Endpoint{Endpoint: "DELETE /api/v1/sessions/{sessionId}", Bucket: "/api/v1/sessions", Scopes: []string{"okta.sessions.manage"}}
 	deleteUserSessions = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/sessions", Bucket: "/api/v1/users", Scopes: manageUsers, Query: []string{"oauthTokens", "forgetDevices"}}
 )

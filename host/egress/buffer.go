@@ -68,6 +68,9 @@ func (b *Buffer) Len() int {
 	return len(b.b)
 }
 
+// Shorten keeps the first n bytes of the body.
+func (b *Buffer) Shorten(n int) { b.b = b.b[:n] }
+
 // Held returns the size of the memory of the body in bytes: up to twice its length.
 func (b *Buffer) Held() int64 {
 	if b == nil {

@@ -78,6 +78,9 @@ func Endpoint(e *abi.Endpoint) string {
 	if len(e.Sensitive) > 0 {
 		w.Strs("sensitive", e.Sensitive)
 	}
+	if len(e.Reveals) > 0 {
+		w.Strs("reveals", e.Reveals)
+	}
 	if len(e.Query) > 0 {
 		w.Strs("query", e.Query)
 	}

@@ -49,7 +49,7 @@ func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 		old, _ = sjson.DeleteBytes(old, path+".display")
 		old, _ = sjson.DeleteBytes(old, path+".rejections")
 		for j := range op.Get("endpoints").Array() {
-			for _, member := range []string{"query", "headers", "delimiters", "guards", "optional"} {
+			for _, member := range []string{"query", "headers", "delimiters", "guards", "reveals", "optional"} {
 				old, _ = sjson.DeleteBytes(old, path+".endpoints."+strconv.Itoa(j)+"."+member)
 			}
 		}

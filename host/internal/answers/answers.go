@@ -2,9 +2,13 @@
 package answers
 
 import (
+	"slices"
+
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/hide"
 )
 
 // Limits are the size limits of a Set.
@@ -21,10 +25,12 @@ type Set struct {
 	Key       string                 // path of a record's key; "" if there is none
 	ErrorCode string                 // path of the code in the service's errors; "" if unknown
 	Tainted   func(body []byte) bool // reports whether a body contains the connection's token
+	Known     func(text string) bool // reports whether a text is a sensitive value of the input; nil knows none
 
-	Pieces  []records.Piece
-	Records int
-	Bytes   int64
+	Pieces   []records.Piece
+	Records  int
+	Bytes    int64
+	Revealed bool // a body has a sensitive member that the guest gets
 
 	bodies []body         // body of handle h at index h-1
 	taken  map[uint64]int // by handle: the end of the last emitted record
@@ -35,15 +41,42 @@ type Set struct {
 type body struct {
 	buffer   *egress.Buffer
 	searched bool
+	hidden   []string // members that are removed from it
 }
 
 // SearchAtOnce is the size up to which the caller must search a body for the token before calling Add, in bytes.
 const SearchAtOnce = 64 << 10
 
-// Add stores a body and returns its handle.
-func (s *Set) Add(buffer *egress.Buffer) (handle uint64) {
-	s.bodies = append(s.bodies, body{buffer, buffer.Len() <= SearchAtOnce})
-	return uint64(len(s.bodies))
+// Add stores the body of a response from an endpoint, without the endpoint's sensitive members. It returns the body's
+// handle and length, which are 0 if there is no body.
+func (s *Set) Add(e *abi.Endpoint, buffer *egress.Buffer) (handle uint64, length int64) {
+	hidden := s.hide(e, buffer)
+	if buffer.Len() == 0 {
+		return 0, 0
+	}
+	s.bodies = append(s.bodies, body{buffer, buffer.Len() <= SearchAtOnce, hidden})
+	return uint64(len(s.bodies)), int64(buffer.Len())
+}
+
+// hide removes the members that the guest must not get, and returns their paths. A body that is not JSON is removed
+// completely, since its members cannot be found.
+func (s *Set) hide(e *abi.Endpoint, buffer *egress.Buffer) (paths []string) {
+	if len(e.Sensitive) == 0 || buffer.Len() == 0 {
+		return nil
+	}
+	for _, p := range e.Sensitive {
+		if !slices.Contains(e.Reveals, p) {
+			paths = append(paths, p)
+		}
+	}
+	left, reveals, err := hide.Members{Remove: paths, Note: e.Reveals, Keep: s.Known}.From(buffer.Bytes())
+	if err != nil {
+		buffer.Release()
+		return paths
+	}
+	buffer.Shorten(len(left))
+	s.Revealed = s.Revealed || reveals
+	return paths
 }
 
 // Release frees all bodies.

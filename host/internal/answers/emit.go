@@ -118,6 +118,7 @@ func (s *Set) emit(ctx context.Context, loan *budget.Loan, handle uint64, o abi.
 	if spans[0].Start < s.taken[handle] {
 		return sum, errors.New("these records were already emitted")
 	}
+	o.Omit = slices.DeleteFunc(slices.Clone(o.Omit), func(p string) bool { return slices.Contains(s.bodies[handle-1].hidden, p) })
 	piece, err := s.piece(ctx, loan, records.Piece{Body: body, Spans: spans, Keys: places, Key: key}, o, &sum)
 	if err != nil {
 		return sum, err

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
 
@@ -62,6 +63,15 @@ func Of(op *abi.Operation, input json.RawMessage) Values {
 	return values
 }
 
+// Known returns a function that reports whether a text is a sensitive value of an input. It reads the input only when it
+// is called.
+func Known(op *abi.Operation, input json.RawMessage) func(text string) bool {
+	values := sync.OnceValue(func() Values { return Of(op, input) })
+	return func(text string) bool {
+		return slices.ContainsFunc(values(), func(v secret) bool { return v.text == text })
+	}
+}
+
 // AtPaths returns Values that mask whatever is at the given paths (object keys joined by dots).
 func AtPaths(paths []string) Values {
 	var values Values
@@ -71,8 +81,8 @@ func AtPaths(paths []string) Values {
 	return values
 }
 
-// Input returns an input with its sensitive fields masked, and fields that the schema does not have, which may be a
-// misspelt password.
+// Input returns an input with the values of its sensitive fields masked, and those of fields that the schema does not have,
+// which may be a misspelt password. The names of members stay.
 func Input(op *abi.Operation, input json.RawMessage) json.RawMessage {
 	v := gjson.ParseBytes(input)
 	if !v.IsObject() {
@@ -85,11 +95,7 @@ func Input(op *abi.Operation, input json.RawMessage) json.RawMessage {
 			b = append(b, ',')
 		}
 		b = append(append(b, name.Raw...), ':')
-		if !known[name.Str] || secret[name.Str] {
-			b = append(b, masked...)
-		} else {
-			b = append(b, m.Raw...)
-		}
+		b = masking{}.value(b, nil, m, !known[name.Str] || secret[name.Str])
 		return true
 	})
 	return append(b, '}')
@@ -133,85 +139,129 @@ func (v secret) ends(place []string) bool {
 	return len(place) >= len(v.path) && slices.Equal(place[len(place)-len(v.path):], v.path)
 }
 
-// JSON returns an output with "***" at the paths of secrets. All other bytes stay the same.
-func (s Values) JSON(raw json.RawMessage) json.RawMessage { return s.mask(raw, nil) }
+// JSON returns an output with "***" in place of the values at the paths of secrets. All other bytes, and the members of
+// objects at these paths, stay the same.
+func (s Values) JSON(raw json.RawMessage) json.RawMessage { return masking{at: s}.apply(raw) }
 
-// Body is JSON for what a module sends. It also searches the values of secrets that are not at their paths.
+// State is JSON for what the service returned. It also searches the values of top-level fields, such as a session's id,
+// which the service has at other paths. See Fill.
+func (s Values) State(raw json.RawMessage) json.RawMessage {
+	var ids Values
+	for _, v := range s {
+		if len(v.path) == 1 {
+			ids = append(ids, v)
+		}
+	}
+	return masking{at: s, elsewhere: ids}.apply(raw)
+}
+
+// States is State for several objects.
+func (s Values) States(all []json.RawMessage) []json.RawMessage {
+	for i := range all {
+		all[i] = s.State(all[i])
+	}
+	return all
+}
+
+// Body is JSON for what a module sends. A value at the path of a secret that is not the secret is marked, so that a module
+// cannot hide anything else there. The values of secrets that are not at their paths are searched.
 func (s Values) Body(raw json.RawMessage) json.RawMessage {
 	var elsewhere Values
 	for _, v := range s {
 		found := false
-		each(nil, gjson.ParseBytes(raw), func(place []string, _ gjson.Result) { found = found || v.ends(place) })
+		leaves(nil, gjson.ParseBytes(raw), func(place []string, leaf gjson.Result) { found = found || v.ends(place) && v.is(leaf) })
 		if !found {
 			elsewhere = append(elsewhere, v)
 		}
 	}
-	return s.mask(raw, elsewhere)
+	return masking{at: s, elsewhere: elsewhere, mark: true}.apply(raw)
 }
 
-// each visits the members of all objects in a JSON text.
-func each(place []string, v gjson.Result, visit func([]string, gjson.Result)) {
+// leaves visits the strings, numbers, booleans and nulls of a JSON text.
+func leaves(place []string, v gjson.Result, visit func([]string, gjson.Result)) {
 	if !v.IsObject() && !v.IsArray() {
+		visit(place, v)
 		return
 	}
 	v.ForEach(func(name, m gjson.Result) bool {
 		at := place
 		if v.IsObject() {
 			at = append(place[:len(place):len(place)], name.Str)
-			visit(at, m)
 		}
-		each(at, m, visit)
+		leaves(at, m, visit)
 		return true
 	})
 }
 
-// mask puts "***" at the paths of s, and in place of strings that contain a value of elsewhere and numbers that equal
-// one.
-func (s Values) mask(raw json.RawMessage, elsewhere Values) json.RawMessage {
+// is reports whether a leaf is the secret.
+func (v secret) is(leaf gjson.Result) bool {
+	return leaf.Type == gjson.String && leaf.Str == v.text || leaf.Type == gjson.Number && leaf.Raw == v.text
+}
+
+// foreign replaces a value at the path of a secret that is not the secret.
+const foreign = `"*** (not from the input)"`
+
+// masking says what is masked in a JSON text.
+type masking struct {
+	at        Values // the leaves at and below these paths
+	elsewhere Values // these values in other leaves
+	mark      bool   // leaves at the paths of at are marked unless they are its values
+}
+
+// apply returns a text with its leaves masked.
+func (m masking) apply(raw json.RawMessage) json.RawMessage {
 	switch {
-	case len(s) == 0 || len(raw) == 0:
+	case len(m.at) == 0 || len(raw) == 0:
 		return raw
 	case !json.Valid(raw):
 		return json.RawMessage(masked)
 	}
-	var b []byte
-	var walk func([]string, gjson.Result)
-	walk = func(place []string, v gjson.Result) {
-		switch {
-		case v.IsObject() || v.IsArray():
-			ends := "[]"
-			if v.IsObject() {
-				ends = "{}"
-			}
-			b = append(b, ends[0])
-			first := true
-			v.ForEach(func(name, m gjson.Result) bool {
-				if !first {
-					b = append(b, ',')
-				}
-				first = false
-				at := place
-				if v.IsObject() {
-					b = append(append(b, name.Raw...), ':')
-					at = append(place[:len(place):len(place)], name.Str)
-				}
-				if v.IsObject() && s.at(at) {
-					b = append(b, masked...)
-				} else {
-					walk(at, m)
-				}
-				return true
-			})
-			b = append(b, ends[1])
-		case v.Type == gjson.String && elsewhere.holds(v.Str),
-			v.Type == gjson.Number && slices.ContainsFunc(elsewhere, func(x secret) bool { return x.text == v.Raw }):
-			b = append(b, masked...)
-		default:
-			b = append(b, v.Raw...)
-		}
+	return m.value(nil, nil, gjson.ParseBytes(raw), false)
+}
+
+// value appends the masked text of a value. below says that the value is at or below the path of a secret.
+func (m masking) value(b []byte, place []string, v gjson.Result, below bool) []byte {
+	if !v.IsObject() && !v.IsArray() {
+		return m.leaf(b, place, v, below)
 	}
-	walk(nil, gjson.ParseBytes(raw))
-	return b
+	ends := "[]"
+	if v.IsObject() {
+		ends = "{}"
+	}
+	b = append(b, ends[0])
+	first := true
+	v.ForEach(func(name, member gjson.Result) bool {
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		at, under := place, below
+		if v.IsObject() {
+			b = append(append(b, name.Raw...), ':')
+			at = append(place[:len(place):len(place)], name.Str)
+			under = below || m.at.at(at)
+		}
+		b = m.value(b, at, member, under)
+		return true
+	})
+	return append(b, ends[1])
+}
+
+func (m masking) leaf(b []byte, place []string, v gjson.Result, below bool) []byte {
+	switch {
+	case below && m.mark && !slices.ContainsFunc(m.at, func(s secret) bool { return s.ends(place) && s.is(v) }):
+		return append(b, foreign...)
+	case below, slices.ContainsFunc(m.elsewhere, func(s secret) bool { return s.is(v) }):
+		return append(b, masked...)
+	case v.Type == gjson.String && m.elsewhere.holds(v.Str):
+		text := m.elsewhere.Text(v.Str)
+		if m.elsewhere.holds(text) { // the mask completes another value
+			return append(b, masked...)
+		}
+		quoted, _ := json.Marshal(text) // a string always encodes
+		return append(b, quoted...)
+	}
+	return append(b, v.Raw...)
 }
 
 // Path returns a request's target with "***" in place of segments that equal a value, even if short or escaped.
@@ -224,16 +274,28 @@ func (s Values) Path(target string) string {
 		}
 	}
 	if path = strings.Join(segments, "/"); found {
-		path += "?" + query
+		path += "?" + s.query(query)
 	}
 	return path
+}
+
+// query returns a target's query with the values masked, even if they are short or escaped.
+func (s Values) query(text string) string {
+	parts := strings.Split(text, "&")
+	for i, part := range parts {
+		name, value, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(value); err == nil && (s.holds(plain) || s.Fill(plain)) {
+			parts[i] = name + "=***"
+		}
+	}
+	return strings.Join(parts, "&")
 }
 
 // Writes returns planned writes with the values masked.
 func (s Values) Writes(writes []abi.PlannedWrite) []abi.PlannedWrite {
 	shown := make([]abi.PlannedWrite, len(writes))
 	for i, w := range writes {
-		w.Target, w.Body = s.Text(s.Path(w.Target)), s.Body(w.Body)
+		w.Target, w.IfMatch, w.Body = s.Text(s.Path(w.Target)), s.Text(w.IfMatch), s.Body(w.Body)
 		shown[i] = w
 	}
 	return shown

@@ -14,7 +14,8 @@ var maskedOp = &abi.Operation{InputSchema: json.RawMessage(`{"type":"object","pr
 
 func TestInput_WithSensitiveFields_IsMasked(t *testing.T) {
 	for _, c := range []struct{ name, input, want string }{
-		{"a sensitive field", `{"user":"ada", "credentials":{"password":{"value":"hunter22"}}}`, `{"user":"ada","credentials":"***"}`},
+		{"a sensitive field", `{"user":"ada", "credentials":{"password":{"value":"hunter22"}}}`, `{"user":"ada","credentials":{"password":{"value":"***"}}}`},
+		{"values of all kinds", `{"credentials":{"a":[1,null,{"b":true}],"c":{},"d":[]}}`, `{"credentials":{"a":["***","***",{"b":"***"}],"c":{},"d":[]}}`},
 		{"one that is not known", `{"usr":"ada","credential":"hunter22"}`, `{"usr":"***","credential":"***"}`},
 		{"a name in escapes", `{"credenti\u0061ls":"hunter22"}`, `{"credenti\u0061ls":"***"}`},
 		{"twice", `{"credentials":1,"credentials":"hunter22"}`, `{"credentials":"***","credentials":"***"}`},
@@ -31,7 +32,7 @@ func TestValues_InTextAndJSON_AreMasked(t *testing.T) {
 	s := Of(maskedOp, json.RawMessage(`{"user":"ada","credentials":{"password":"hunter22","answer":"blue\n","pin":1234,"list":["x",null,true]}}`))
 	for _, c := range []struct{ raw, output, body string }{
 		{`{"a":"hunter22","b":["hunter\u00322"],"c":{"hunter22":1}}`, "", `{"a":"***","b":["***"],"c":{"hunter22":1}}`},
-		{`{"a":"it is hunter22!","n":1234,"m":12345,"s":"1234"}`, "", `{"a":"***","n":"***","m":12345,"s":"***"}`},
+		{`{"a":"it is hunter22!","n":1234,"m":12345,"s":"1234"}`, "", `{"a":"it is ***!","n":"***","m":12345,"s":"***"}`},
 		{`{"a":"x","b":"xy","c":"blue\n","d":"blue"}`, "", `{"a":"***","b":"xy","c":"***","d":"blue"}`},
 		{` [1.50 , "ada" ] `, `[1.50,"ada"]`, `[1.50,"ada"]`},
 		{`"hunter22"`, "", `"***"`},
@@ -41,7 +42,15 @@ func TestValues_InTextAndJSON_AreMasked(t *testing.T) {
 		{`{"name":"hunter22","credentials":{"password":"hunter22","provider":"OKTA"}}`,
 			`{"name":"hunter22","credentials":{"password":"***","provider":"OKTA"}}`, `{"name":"hunter22","credentials":{"password":"***","provider":"OKTA"}}`},
 		{`{"after":[{"credentials":{"password":{},"list":[1,[2]],"pin":null}}],"password":"hunter22"}`,
-			`{"after":[{"credentials":{"password":"***","list":"***","pin":"***"}}],"password":"hunter22"}`, `{"after":[{"credentials":{"password":"***","list":"***","pin":"***"}}],"password":"hunter22"}`},
+			`{"after":[{"credentials":{"password":{},"list":["***",["***"]],"pin":"***"}}],"password":"hunter22"}`,
+			`{"after":[{"credentials":{"password":{},"list":["*** (not from the input)",["*** (not from the input)"]],"pin":"*** (not from the input)"}}],"password":"***"}`},
+		// Another value there is marked, and its structure is shown.
+		{`{"credentials":{"password":"mallory","list":["x","y"],"pin":1234}}`, `{"credentials":{"password":"***","list":["***","***"],"pin":"***"}}`,
+			`{"credentials":{"password":"*** (not from the input)","list":["***","*** (not from the input)"],"pin":"***"}}`},
+		{`{"x":{"credentials":{"password":{"groupIds":["00gAdmins"],"n":null}}}}`, `{"x":{"credentials":{"password":{"groupIds":["***"],"n":"***"}}}}`,
+			`{"x":{"credentials":{"password":{"groupIds":["*** (not from the input)"],"n":"*** (not from the input)"}}}}`},
+		{`{"credentials":{"password":1234,"pin":"hunter22"}}`, `{"credentials":{"password":"***","pin":"***"}}`,
+			`{"credentials":{"password":"*** (not from the input)","pin":"*** (not from the input)"}}`}, // swapped
 	} {
 		if c.output == "" && c.raw != "" {
 			c.output = c.raw
@@ -68,9 +77,9 @@ func FuzzMask(f *testing.F) {
 		if !json.Valid([]byte(text)) || !gjson.Parse(text).IsObject() {
 			return
 		}
-		masked := Input(maskedOp, json.RawMessage(text))
-		if !json.Valid(masked) {
-			t.Fatalf("%q became %q", text, masked)
+		shownInput := Input(maskedOp, json.RawMessage(text))
+		if !json.Valid(shownInput) {
+			t.Fatalf("%q became %q", text, shownInput)
 		}
 		values := Of(maskedOp, json.RawMessage(text))
 		out := values.Body(json.RawMessage(body))
@@ -89,13 +98,13 @@ func FuzzMask(f *testing.F) {
 		for _, secret := range values {
 			there := false
 			for _, shown := range [][]byte{out, values.JSON(json.RawMessage(body))} {
-				each(nil, gjson.ParseBytes(shown), func(place []string, v gjson.Result) {
-					if secret.ends(place) && v.Raw != `"***"` {
+				leaves(nil, gjson.ParseBytes(shown), func(place []string, v gjson.Result) {
+					if secret.ends(place) && v.Raw != masked && v.Raw != foreign {
 						t.Fatalf("%q shows %s at %q of %q", shown, v.Raw, place, text)
 					}
 				})
 			}
-			each(nil, gjson.Parse(body), func(place []string, _ gjson.Result) { there = there || secret.ends(place) })
+			leaves(nil, gjson.Parse(body), func(place []string, v gjson.Result) { there = there || secret.ends(place) && secret.is(v) })
 			if there {
 				continue
 			}
@@ -109,7 +118,7 @@ func FuzzMask(f *testing.F) {
 				if v.Type == gjson.String {
 					shown = v.Str
 				}
-				if shown != "***" && (shown == secret.text || len(secret.text) >= minSearched && strings.Contains(shown, secret.text) && v.Type == gjson.String) {
+				if v.Raw != masked && v.Raw != foreign && (shown == secret.text || len(secret.text) >= minSearched && strings.Contains(shown, secret.text) && v.Type == gjson.String) {
 					t.Fatalf("%q shows %q of %q", out, secret.text, text)
 				}
 			}

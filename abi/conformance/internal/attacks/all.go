@@ -4,6 +4,7 @@ package attacks
 import (
 	"slices"
 
+	"github.com/mach5/okta-connector/abi/conformance/internal/attacks/internal/declared"
 	"github.com/mach5/okta-connector/abi/conformance/internal/guards"
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 	"github.com/mach5/okta-connector/abi/conformance/internal/network"
@@ -11,6 +12,6 @@ import (
 
 // All returns all attacks, family by family.
 func All() []kit.Attack {
-	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), grantAttacks(), guards.Attacks(), serverAttacks(),
+	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), declared.Attacks(), grantAttacks(), guards.Attacks(), serverAttacks(),
 		network.Attacks(), resourceAttacks(), limitAttacks(), isolationAttacks(), answerAttacks(), inputAttacks())
 }

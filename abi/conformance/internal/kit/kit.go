@@ -46,6 +46,7 @@ func Manifest() abi.Manifest {
 	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /svc/v1/items/{id}", "GET /svc/v1/feed", "GET /svc/v1/files/{path}/{id}")
 	read.Key = "id"
 	read.Endpoints[2].Delimiters = []string{"path"}
+	read.Endpoints[2].Sensitive = []string{"secret", "credentials.secret"}
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /svc/v1/items/{id}", "DELETE /svc/v1/items/{id}")
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
 	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive

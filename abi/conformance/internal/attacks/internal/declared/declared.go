@@ -80,14 +80,20 @@ func Manifests() map[string]func(m *abi.Manifest) {
 		return logs(func(e *abi.Endpoint) { e.Headers = h })
 	}
 	return map[string]func(m *abi.Manifest){
-		"a query that overrides the method":     logs(func(e *abi.Endpoint) { e.Query = []string{"_method"} }),
-		"a query of two names":                  logs(func(e *abi.Endpoint) { e.Query = []string{"a&b"} }),
-		"a query with an escaped name":          logs(func(e *abi.Endpoint) { e.Query = []string{"%5fmethod"} }),
-		"a header that says the host":           header(abi.RequestHeader{Name: "Host", Values: []string{"evil.example"}}),
-		"a header that overrides the method":    header(abi.RequestHeader{Name: "X-Http-Method-Override", Values: []string{"DELETE"}}),
-		"a content type of an endpoint":         header(abi.RequestHeader{Name: "Content-Type", Values: []string{"text/html"}}),
-		"a Prefer of any value":                 header(abi.RequestHeader{Name: "Prefer"}),
-		"a header with a line break":            header(abi.RequestHeader{Name: "Prefer", Values: []string{"a\r\nX: y"}}),
+		"a query that overrides the method":  logs(func(e *abi.Endpoint) { e.Query = []string{"_method"} }),
+		"a query of two names":               logs(func(e *abi.Endpoint) { e.Query = []string{"a&b"} }),
+		"a query with an escaped name":       logs(func(e *abi.Endpoint) { e.Query = []string{"%5fmethod"} }),
+		"a header that says the host":        header(abi.RequestHeader{Name: "Host", Values: []string{"evil.example"}}),
+		"a header that overrides the method": header(abi.RequestHeader{Name: "X-Http-Method-Override", Values: []string{"DELETE"}}),
+		"a content type of an endpoint":      header(abi.RequestHeader{Name: "Content-Type", Values: []string{"text/html"}}),
+		"a Prefer of any value":              header(abi.RequestHeader{Name: "Prefer"}),
+		"a header with a line break":         header(abi.RequestHeader{Name: "Prefer", Values: []string{"a\r\nX: y"}}),
+		"a read that reveals a secret": func(m *abi.Manifest) {
+			m.Operations[0].Endpoints[2].Reveals = []string{"secret"}
+		},
+		"a write that reveals what is not sensitive": func(m *abi.Manifest) {
+			m.Operations[1].Endpoints[1].Reveals = []string{"secret"}
+		},
 		"delimiters for a blank of another one": logs(func(e *abi.Endpoint) { e.Delimiters = []string{"id"} }),
 	}
 }
