@@ -48,7 +48,9 @@ func TestAudit_EveryInvoke_HasARecord(t *testing.T) {
 		}},
 		{"create_user", create, host.InvokeOptions{IdempotencyKey: "k"}, oktatest.Fault{}, abi.Succeeded, func(r host.AuditRecord) bool { return r.Replayed }},
 		{"create_user", strings.Replace(create, "credentials", "credential", 1), host.InvokeOptions{}, oktatest.Fault{}, abi.Invalid,
-			func(r host.AuditRecord) bool { return strings.Contains(string(r.Input), `"credential":{"password":{"value":"***"}}`) }},
+			func(r host.AuditRecord) bool {
+				return strings.Contains(string(r.Input), `"credential":{"password":{"value":"***"}}`)
+			}},
 		{"create_user", `{"credentials":{},"credentials":"` + secret + `"}`, host.InvokeOptions{}, oktatest.Fault{}, abi.Invalid, nil},
 		{"create_user", `["` + secret + `"]`, host.InvokeOptions{}, oktatest.Fault{}, abi.Invalid, nil},
 		{"create_user", `{"` + secret, host.InvokeOptions{}, oktatest.Fault{}, abi.Invalid, func(r host.AuditRecord) bool { return r.Input == nil }},
