@@ -72,11 +72,19 @@ func bound(t *testing.T, h http.Handler, grants ...abi.Class) *host.Connection {
 func boundWith(t *testing.T, h http.Handler, opts host.ConnectOptions, grants ...abi.Class) *host.Connection {
 	t.Helper()
 	opts.Sleep = hosttest.ShortSleep
-	return hosttest.Serve(t, hosttest.Connector.Module(t), h, host.Config{Name: "real", Grants: grants}, opts)
+	config := host.Config{Name: "real", Grants: grants}
+	if secondRun {
+		secondApp().signIn(&config, &opts)
+	}
+	return hosttest.Serve(t, hosttest.Connector.Module(t), h, config, opts)
 }
 
 // withToken returns an org that accepts the tests' token.
 func withToken(org *oktatest.Org) http.Handler {
+	if secondRun {
+		org.AddServiceApp(secondApp().ServiceApp)
+		return org
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			r.Header.Set("Authorization", "SSWS "+org.Token())
