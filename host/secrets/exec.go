@@ -21,7 +21,7 @@ const commandTime = 30 * time.Second
 // execScheme begins a reference to the output of a command.
 const execScheme = "exec:"
 
-// Command returns the command of an exec: reference, such as exec:[vault, kv, get, -field=token, secret/okta]. The words are
+// Command returns the command of an exec: reference, such as exec:[vault, kv, get, -field=token, secret/idp]. The words are
 // a JSON list, or words without quotes between commas. Nothing is expanded: there is no shell. ok is false for a reference of
 // another kind.
 func Command(ref string) (words []string, ok bool, err error) {
