@@ -256,14 +256,14 @@ func onlyFilled(older json.RawMessage) error {
 		RateLimitHabits       json.RawMessage `json:"rate_limit_habits"`
 		Operations            []struct {
 			Name, Backfill json.RawMessage
-			Endpoints      []struct{ Endpoint, Guards, Query, Headers json.RawMessage }
+			Endpoints      []struct{ Endpoint, Guards, Query, Headers, Sensitive, Reveals json.RawMessage }
 		}
 	}
 	dec := json.NewDecoder(bytes.NewReader(older))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&used); err != nil {
-		return fmt.Errorf("%w: a partial manifest has only members that came with minor version 1, of operations name, backfill and endpoints, "+
-			"and of endpoints endpoint, guards, query and headers", err)
+		return fmt.Errorf("%w: a partial manifest has only members of minor version 1, of operations name, backfill and endpoints, "+
+			"and of endpoints endpoint, guards, query, headers, sensitive and reveals", err)
 	}
 	return nil
 }
