@@ -29,7 +29,7 @@ const origin = "http://org.example.com"
 type tester struct {
 	org   *Org
 	app   ServiceApp
-	key   any // of assertions
+	key   any // signs assertions
 	bound *ecdsa.PrivateKey
 	now   time.Time
 }
