@@ -332,7 +332,7 @@ func (c Condition) check(a Answer, op *Operation) error {
 	case c.Name != "" && (a.Filter == "" || len(c.Operators) == 0):
 		return fmt.Errorf("name needs filter and operators")
 	case c.Name != "" && strings.Trim(c.Name, attributeName) != "":
-		return fmt.Errorf("name %q has characters other than letters, digits and ._-:", c.Name)
+		return fmt.Errorf("name %q has characters other than letters, digits, colons and ._-", c.Name)
 	case (c.From != "" || c.To != "") && op.Columns[i].Type != TimestampTZ:
 		return fmt.Errorf("from and to need a column of type %s", TimestampTZ)
 	case c.Precision != "" && c.Precision != PrecisionMillisecond && c.Precision != PrecisionSecond:

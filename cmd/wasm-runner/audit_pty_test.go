@@ -14,13 +14,13 @@ import (
 // TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom wants operation, target and outcome, and a note on how to see the rest.
 func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
 	path := filepath.Join("..", "..", "testdata", "v0", "audit.ndjson")
-	for columns, wanted := range map[int]string{40: "OUTCOME", 54: "WHEN", 68: "WHEN", 80: "WHEN", 120: "REQUEST_ID", 160: "CONNECTION"} {
+	for columns, wanted := range map[int]string{40: "outcome", 54: "when", 68: "when", 80: "when", 120: "request_id", 160: "connection"} {
 		k := onPty(t, ptyOptions{columns: columns}, "audit", path)
 		code := k.wait()
 		text := strings.Join(k.unwrapped(), "\n")
-		shown := []string{"OPERATION", "TARGET", "OUTCOME", wanted, "succeeded", "deactivate_", "alan@exampl"}
+		shown := []string{"operation", "target", "outcome", wanted, "succeeded", "deactivate_", "alan@exampl"}
 		if columns >= 80 {
-			shown = append(shown, "WHEN", "deactivate_user", "alan@example.com")
+			shown = append(shown, "when", "deactivate_user", "alan@example.com")
 		}
 		for _, want := range shown {
 			if !strings.Contains(text, want) {

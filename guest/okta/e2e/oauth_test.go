@@ -192,7 +192,12 @@ func TestOAuth_ScopeNotGranted_IsDenied(t *testing.T) {
 	group := gjson.GetBytes(org.Groups()[1], "id").Str
 	member := `{"group":"` + group + `","user":"alan.turing@example.com"}`
 	wantOutcome(t, invoked(c, "add_group_member", member), abi.Denied, "scope_missing", "okta.roles.read")
-	if _, err := c.Table(t.Context(), "list_devices", nil, host.TableOptions{}); err == nil || !strings.Contains(err.Error(), "okta.devices.read") {
+	rows, err := c.Table(t.Context(), "list_devices", nil, host.TableOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if _, err := rows.Next(); err == nil || !strings.Contains(err.Error(), "okta.devices.read") {
 		t.Errorf("a table: %v", err)
 	}
 	for _, err := range c.Source(t.Context(), host.SourceOptions{Operation: "poll_system_log_page"}) {

@@ -205,7 +205,8 @@ func ofMinor0(m abi.Manifest) abi.Manifest {
 		op := &m.Operations[i]
 		op.Backfill, op.Display, op.Rejections, op.Endpoints = nil, nil, nil, slices.Clone(op.Endpoints)
 		for j := range op.Endpoints {
-			op.Endpoints[j].Query, op.Endpoints[j].Headers, op.Endpoints[j].Delimiters, op.Endpoints[j].Guards, op.Endpoints[j].Reveals = nil, nil, nil, nil, nil
+			e := &op.Endpoints[j]
+			e.Query, e.Headers, e.Delimiters, e.Guards, e.Reveals, e.Optional = nil, nil, nil, nil, nil, false
 		}
 	}
 	return m

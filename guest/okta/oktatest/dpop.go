@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -20,21 +19,27 @@ import (
 // signatureAlgorithms are those that Okta accepts (okta/okta-sdk-nodejs#453).
 var signatureAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512}
 
+// oktaText is an error in Okta's own words.
+type oktaText string
+
+// Error implements error.
+func (t oktaText) Error() string { return string(t) }
+
 // formValues are the parameters of a token request.
 type formValues struct{ url.Values }
 
 // parseForm reads the parameters of a token request. Each may be given once.
 func parseForm(c *call) (formValues, error) {
 	if kind, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return formValues{}, errors.New("The request content type must be application/x-www-form-urlencoded.")
+		return formValues{}, oktaText("The request content type must be application/x-www-form-urlencoded.")
 	}
 	values, err := url.ParseQuery(string(c.body))
 	if err != nil || c.URL.RawQuery != "" {
-		return formValues{}, errors.New("The request body is not a form, or parameters are in the URL.")
+		return formValues{}, oktaText("The request body is not a form, or parameters are in the URL.")
 	}
 	for name, all := range values {
 		if len(all) != 1 {
-			return formValues{}, errors.New("The parameter " + name + " is given more than once.")
+			return formValues{}, oktaText("The parameter " + name + " is given more than once.")
 		}
 	}
 	return formValues{values}, nil
@@ -69,7 +74,7 @@ func (s *serviceApps) readProof(c *call, token string) (p proof, why string) {
 	case len(headers[0]) > 8<<10:
 		return p, "The DPoP proof JWT is too long."
 	}
-	signed, err := jose.ParseSigned(headers[0], signatureAlgorithms)
+	signed, err := jose.ParseSignedCompact(headers[0], signatureAlgorithms)
 	if err != nil || len(signed.Signatures) != 1 {
 		return p, "The DPoP proof JWT is not a signed JWT, or its alg is not allowed."
 	}

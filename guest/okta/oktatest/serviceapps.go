@@ -273,7 +273,7 @@ func (s *serviceApps) authenticate(form formValues, audience string, now time.Ti
 	if len(text) > 8<<10 {
 		return nil, "The client_assertion is too long."
 	}
-	signed, err := jose.ParseSigned(text, signatureAlgorithms)
+	signed, err := jose.ParseSignedCompact(text, signatureAlgorithms)
 	if err != nil || len(signed.Signatures) != 1 {
 		return nil, "The client_assertion is not a signed JWT, or its alg is not allowed."
 	}

@@ -133,7 +133,8 @@ func typesOf(letters string) (types []api.ValueType) {
 
 func TestGenerate_OfASeed_IsAlwaysTheSame(t *testing.T) {
 	for seed := range uint64(20) {
-		if string(Generate(seed, nil, true)) != string(Generate(seed, nil, true)) {
+		first := string(Generate(seed, nil, true))
+		if again := string(Generate(seed, nil, true)); again != first {
 			t.Error(strconv.FormatUint(seed, 10))
 		}
 	}
