@@ -73,7 +73,7 @@ func (p program) start(t *testing.T) string {
 	address := l.Addr().String()
 	_, port, _ := net.SplitHostPort(address)
 	_ = l.Close()
-	folder, err := os.MkdirTemp("", "proxy") // t.TempDir is only for its owner, and squid runs as another user
+	folder, err := os.MkdirTemp("/tmp", "proxy") // t.TempDir and TMPDIR may be closed to others, and squid runs as another user
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestProxy_ThatInterceptsTLS_NeedsItsAuthority(t *testing.T) {
 	}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)
-	folder, err := os.MkdirTemp("", "authority")
+	folder, err := os.MkdirTemp("/tmp", "authority")
 	if err != nil {
 		t.Fatal(err)
 	}
