@@ -10,12 +10,8 @@ import (
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
-// allOrgs is the name of the schema whose views are unions over all connections. Its views have a column more,
-// connectionColumn, with the connection's name.
-const (
-	allOrgs          = "all_orgs"
-	connectionColumn = "connection"
-)
+// connectionColumn is the column of a union's views that has the connection's name.
+const connectionColumn = "connection"
 
 // unions makes the schema allOrgs, if there are several connections. A view is the union over all connections that have it,
 // which must be of one kind. If one of the connections cannot be read, the schema is missing: a union without it would be less

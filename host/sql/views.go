@@ -101,6 +101,9 @@ func instant(expression string) string {
 var reserved = map[string]bool{"main": true, "memory": true, "temp": true, "system": true, "pg_catalog": true,
 	"information_schema": true, allOrgs: true, results: true, wire.Ambiguous: true}
 
+// allOrgs is the name of the schema whose views are unions over all connections. Its views have connectionColumn more.
+const allOrgs = "all_orgs"
+
 // results is the name of the attached database file.
 const results = "results"
 
