@@ -34,7 +34,7 @@ func TestLogin_FromAPipe_SavesWhatWorks(t *testing.T) {
 	at := []string{"--base-url", org.URL, "--ca-file", ca, "--allow-private-network", "--store", "file"}
 
 	// Nothing is saved if it does not work.
-	for _, c := range []struct {
+	for i, c := range []struct {
 		token string
 		args  []string
 		code  int
@@ -51,6 +51,9 @@ func TestLogin_FromAPipe_SavesWhatWorks(t *testing.T) {
 		{loginToken, []string{"no name"}, 2, `the name of a connection`},
 		{loginToken, nil, 2, `login takes one argument`},
 	} {
+		if testing.Short() && i > 2 {
+			break
+		}
 		got := login(c.token, c.args...)
 		if got.code != c.code || !regexp.MustCompile(c.says).MatchString(got.stdout+got.stderr) || strings.Contains(got.stdout+got.stderr, "00wrong") {
 			t.Errorf("login %v: %+v, want exit %d and %s", c.args, got, c.code, c.says)
@@ -96,6 +99,9 @@ func TestLogin_FromAPipe_SavesWhatWorks(t *testing.T) {
 // TestLogin_WithAServiceApp_SavesNoKey signs in with OAuth.
 func TestLogin_WithAServiceApp_SavesNoKey(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("runs many processes: without -short")
+	}
 	path := module(t)
 	dir := t.TempDir()
 	app, key := oktatest.NewServiceApp(oktatest.Scopes()...)

@@ -28,6 +28,9 @@ input(type="imfile" file="%[1]s/events.ndjson" tag="okta:" ruleset="received")
 // record that the file has already: that file is renamed. Others leave half of the next record, which is continued. rsyslog may
 // see no fragment but the one in a renamed file.
 func TestRsyslog_ReadsAlongThroughCrashes_GetsEveryRecordOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills many runs: without -short")
+	}
 	t.Parallel()
 	rsyslogd, err := exec.LookPath("rsyslogd")
 	if err != nil {
