@@ -7,5 +7,5 @@ import "syscall"
 // inGroup puts a command into a process group of its own.
 func inGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// diesWithParent has nothing to set here: a child ends when its pipes do.
+// diesWithParent returns nil: this system cannot kill a child with its parent. A child exits when its pipes are closed.
 func diesWithParent() *syscall.SysProcAttr { return nil }

@@ -26,7 +26,7 @@ func TargetOf(w abi.PlannedWrite, values redact.Values) journal.Target {
 	return journal.Target{Endpoint: w.Endpoint, Path: strings.Join(segments, "/"), Body: BodyID(w.Body)}
 }
 
-// BodyID returns the member id of a write's body, or "".
+// BodyID returns the JSON member "id" of a write's body, or "" if the body has none.
 func BodyID(body json.RawMessage) string {
 	var object struct {
 		ID string `json:"id"`
@@ -37,7 +37,8 @@ func BodyID(body json.RawMessage) string {
 	return object.ID
 }
 
-// SettleTarget returns the target of an earlier run's write as the guest gets it, or nil if it is unknown.
+// SettleTarget converts the journaled target of an earlier run's write to the form that the guest gets. It returns nil if
+// the endpoint and path do not match.
 func SettleTarget(t journal.Target) *abi.SettleTarget {
 	_, template, ok := strings.Cut(t.Endpoint, " ")
 	if !ok {
@@ -60,12 +61,12 @@ func SettleTarget(t journal.Target) *abi.SettleTarget {
 	return &out
 }
 
-// OtherObject reports whether a write targets a different object than an earlier run's write: a blank of the same
-// name has another value, or the body another id.
+// OtherObject reports whether a write targets a different object than an earlier run's write. It does if a path parameter
+// of the same name has another value, or if the body has another id.
 func OtherObject(earlier, now journal.Target) bool {
 	was, is := SettleTarget(earlier), SettleTarget(now)
 	if was == nil || is == nil {
-		return false // unknown: from an old journal
+		return false // unknown: an old journal has no target
 	}
 	for name, value := range is.Path {
 		if before, ok := was.Path[name]; ok && before != value {
@@ -75,7 +76,7 @@ func OtherObject(earlier, now journal.Target) bool {
 	return was.Endpoint == is.Endpoint && was.Body != is.Body
 }
 
-// TargetsOf returns the targets of masked writes.
+// TargetsOf returns the targets of writes, each target once. The caller has masked the sensitive values in writes.
 func TargetsOf(writes []abi.PlannedWrite) (all []abi.SettleTarget) {
 	for _, w := range writes {
 		path, _, _ := strings.Cut(w.Target, "?")

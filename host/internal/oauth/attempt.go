@@ -27,8 +27,8 @@ type attempt struct {
 	scopes  credential.Scopes
 	token   *token
 	path    string // the method and path
-	renewed bool   // token is a new one, after the first was refused
-	nonced  bool   // the request was repeated with a nonce
+	renewed bool   // the service refused the first token, and token is its replacement
+	nonced  bool   // the request was repeated with the nonce that the service asked for
 }
 
 // Sign implements credential.Attempt. Each call makes a new proof.
@@ -47,8 +47,8 @@ func (a *attempt) Sign(method string, address *url.URL) (s egress.Signature, err
 	return s, err
 }
 
-// Again implements credential.Attempt. It returns true once for a nonce that the service asks for, and once for a new
-// token after the service refused one.
+// Again implements credential.Attempt. It returns true at most twice: once when the service asks for a nonce, and once
+// when a new token replaces one that the service refused.
 func (a *attempt) Again(ctx context.Context, resp *egress.Response) bool {
 	c := a.client
 	c.mu.Lock()
@@ -95,7 +95,8 @@ func asksForNonce(h http.Header) bool {
 	return false
 }
 
-// tokenRefused reports whether a response may mean that the token is not valid. The request was not carried out.
+// tokenRefused reports whether a response may mean that the token is not valid. If so, the service did not carry out the
+// request.
 func (c *Client) tokenRefused(resp *egress.Response) bool {
 	switch resp.Status {
 	case http.StatusUnauthorized:
@@ -114,7 +115,8 @@ func (c *Client) tokenRefused(resp *egress.Response) bool {
 	return false
 }
 
-// setLasting records whether a request to a path was refused even with a new token. Such a refusal is about the request.
+// setLasting records whether the service refused a request to a path even with a new token. The cause of such a refusal
+// is the request, not the token.
 func (c *Client) setLasting(path string, lasting bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,6 +131,7 @@ func (c *Client) setLasting(path string, lasting bool) {
 	c.lasting[path] = c.config.Now()
 }
 
+// isLasting reports whether setLasting recorded such a refusal less than lastingFor ago.
 func (c *Client) isLasting(path string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

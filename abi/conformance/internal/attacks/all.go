@@ -1,4 +1,4 @@
-// Package attacks holds the attacks on a host, one file for each family.
+// Package attacks holds the attacks that the conformance kit runs against a host, one file for each family.
 package attacks
 
 import (

@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
-// ordered is a statement without its ORDER BY, which has the same result if the rows of its scan come in an order.
+// ordered is a statement without its ORDER BY. Its result stays the same if its scan yields the rows in order of column.
 type ordered struct {
 	statement  string
 	view       string
@@ -19,8 +19,8 @@ type ordered struct {
 	descending bool
 }
 
-// ordered takes the ORDER BY from SELECT … FROM view WHERE … ORDER BY column LIMIT n. ok is false for all other statements. The
-// caller has checked by the plan that nothing but a filter and a projection is between the view and the order.
+// ordered removes the ORDER BY from SELECT … FROM view WHERE … ORDER BY column LIMIT n. ok is false for all other statements.
+// The caller must check in the plan that only a filter and a projection lie between the view and the ORDER BY.
 func (e *Engine) ordered(ctx context.Context, statement string) (o ordered, ok bool) {
 	parsed := e.serialized(ctx, statement)
 	node, _ := tree.At(parsed, "statements", 0, "node").(map[string]any)
@@ -43,7 +43,7 @@ func (e *Engine) ordered(ctx context.Context, statement string) (o ordered, ok b
 		return o, false
 	}
 	o.column, _ = names[len(names)-1].(string)
-	for _, selected := range tree.List(node, "select_list") { // one of another meaning could have the column's name
+	for _, selected := range tree.List(node, "select_list") { // an alias could give the column's name to another value
 		alias := tree.Text(selected, "alias")
 		star := tree.Text(selected, "class") == "STAR"
 		if star && (len(tree.List(selected, "replace_list")) > 0 || len(tree.List(selected, "rename_list")) > 0) || strings.EqualFold(alias, o.column) {
@@ -59,7 +59,7 @@ func (e *Engine) ordered(ctx context.Context, statement string) (o ordered, ok b
 	return o, err == nil
 }
 
-// isView reports whether a table of FROM is the view of a connection, with its own names of columns.
+// isView reports whether a table in FROM is the view of a connection, and FROM does not rename its columns.
 func (e *Engine) isView(from map[string]any) bool {
 	name, schema := strings.ToLower(tree.Text(from, "table_name")), strings.ToLower(tree.Text(from, "schema_name"))
 	if tree.Text(from, "type") != "BASE_TABLE" || len(tree.List(from, "column_name_alias")) > 0 || tree.Text(from, "catalog_name") != "" || tree.At(from, "sample") != nil {
@@ -71,7 +71,7 @@ func (e *Engine) isView(from map[string]any) bool {
 	return e.names.schemas[schema]
 }
 
-// only returns the scan of a plan that has one.
+// only returns the scan of a plan that has exactly one, and what the plan wants of its rows. Otherwise it returns nil.
 func (p plan) only() (one *scan, found *wire.Pushed) {
 	if len(p.found) != 1 {
 		return nil, nil
