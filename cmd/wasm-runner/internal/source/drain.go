@@ -90,19 +90,19 @@ func (r *run) drain(ctx context.Context, span *span, g *group, reread func(conte
 		}
 		return err
 	}
-	defer r.hangups.serve(ctx, g, reread)()
 	line := startProgress(r.app, r.out.toTerminal(r.app), span, g.drains)
 	stop, err := serveMetrics(r.app, r.metrics, g.drains, r.stuck)
 	if err != nil {
 		line.end()
 		return err
 	}
-	g.hold()
 	for _, m := range members {
 		g.start(ctx, m)
 	}
+	served := r.hangups.serve(ctx, g, reread) // before it, a SIGHUP waits
 	g.release()
 	g.wait()
+	served()
 	line.end()
 	stop()
 	return r.summary(ctx, g.all())

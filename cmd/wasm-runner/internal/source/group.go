@@ -28,11 +28,12 @@ type group struct {
 
 	mu      sync.Mutex
 	members []*member
-	busy    int // members that run, and changes of the group that are under way
-	idle    chan struct{}
+	busy    int           // members that run, and others that hold the group
+	idle    chan struct{} // closed when nobody holds the group any more
 }
 
-func newGroup() *group { return &group{idle: make(chan struct{})} }
+// newGroup returns a group that its caller holds, until it has started the members and calls release.
+func newGroup() *group { return &group{busy: 1, idle: make(chan struct{})} }
 
 // all returns the members in the order in which they joined, with those that have left.
 func (g *group) all() []*member {
@@ -63,11 +64,11 @@ func (g *group) add(m *member) {
 	g.members = append(g.members, m)
 }
 
-// start runs a member in the background.
+// start runs a member in the background. The caller holds the group.
 func (g *group) start(ctx context.Context, m *member) {
 	ctx, m.stop = context.WithCancel(ctx)
 	m.done = make(chan struct{})
-	g.hold()
+	_ = g.hold() // the caller holds it
 	go func() {
 		defer g.release()
 		defer close(m.done)
@@ -75,12 +76,18 @@ func (g *group) start(ctx context.Context, m *member) {
 	}()
 }
 
-// hold keeps wait from returning until release is called.
-func (g *group) hold() {
+// hold keeps wait from returning until release is called. It returns false if the group has ended: then it holds nothing.
+func (g *group) hold() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.busy == 0 {
+		return false
+	}
 	g.busy++
+	return true
 }
+
+// release ends one hold. The last one ends the group.
 
 func (g *group) release() {
 	g.mu.Lock()
@@ -90,7 +97,7 @@ func (g *group) release() {
 	}
 }
 
-// wait returns when no member runs any more.
+// wait returns when no member runs any more, and nobody else holds the group.
 func (g *group) wait() { <-g.idle }
 
 // remove ends a member after its page, and closes its files and its connection.

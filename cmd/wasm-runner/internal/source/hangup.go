@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"os"
-	"os/signal"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
@@ -44,7 +43,9 @@ func (h *hangups) serve(ctx context.Context, g *group, reread func(context.Conte
 					h.app.Interrupt()
 					return
 				}
-				g.hold()
+				if !g.hold() {
+					return
+				}
 				if reread != nil {
 					reread(ctx, g)
 				}
@@ -53,8 +54,7 @@ func (h *hangups) serve(ctx context.Context, g *group, reread func(context.Conte
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(h.signals)
+	return func() { // later signals are taken and have no effect
 		close(done)
 		<-ended
 	}
