@@ -75,14 +75,15 @@ func each(v reflect.Value, yield func(string, string) bool) bool {
 	return true
 }
 
-// within reports whether a reference is to a file in a folder, symbolic links resolved.
+// within reports whether a reference is to a file in a folder, symbolic links resolved. A file that is missing may be written
+// later: the folder that would have it counts.
 func within(folder, ref string) bool {
 	file, ok := strings.CutPrefix(ref, "file:")
 	if !ok {
 		return false
 	}
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-		return true // there is no token to send
+		file = filepath.Dir(file)
 	}
 	var real [2]string
 	for i, path := range []string{folder, file} {

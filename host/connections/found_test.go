@@ -2,6 +2,8 @@ package connections
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,6 +52,36 @@ func TestCheckFound_OfSettings_NamesTheFieldThatSendsASecret(t *testing.T) {
 		}
 		if err := CheckFound("connections.yaml", []host.Config{c}, known); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+func TestCheckFound_FileThatIsMissing_IsJudgedByItsFolder(t *testing.T) {
+	folder, home := t.TempDir(), t.TempDir()
+	for link, to := range map[string]string{"link": home, "dangling": filepath.Join(home, "missing"), "inner": filepath.Join(folder, "sub")} {
+		if err := os.Symlink(to, filepath.Join(folder, link)); err != nil {
+			t.Skip(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(folder, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, allowed := range map[string]bool{
+		filepath.Join(folder, "missing"):            true,
+		filepath.Join(folder, "sub", "missing"):     true,
+		filepath.Join(folder, "inner", "missing"):   true,
+		filepath.Join(folder, "link", "missing"):    false, // outside when it is written
+		filepath.Join(folder, "dangling"):           false,
+		filepath.Join(folder, "dangling", "a"):      false,
+		filepath.Join(folder, "absent", "missing"):  false, // nobody knows what this folder will be
+		filepath.Join(folder, "..", "missing"):      false,
+		filepath.Join(home, "missing"):              false,
+		folder + "/link/../missing":                 true, // the token is read from there, since paths are shortened first
+		filepath.Join(folder, "link", "sub", "new"): false,
+	} {
+		c := host.Config{BaseURL: "https://evil.test", TokenSecretRef: "file:" + file}
+		if err := CheckFound(filepath.Join(folder, "connections.yaml"), []host.Config{c}, nil); (err == nil) != allowed {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
 }
