@@ -4,9 +4,9 @@ import (
 	"strings"
 )
 
-// ClassRule sets another class if a field is present (Equals empty; null counts as present) or has a value. Rules in
-// Operation.ClassRules test the input, and rules in Endpoint.ClassRules the request's body. The first matching rule
-// wins. If none matches, the Class of the operation or endpoint applies.
+// ClassRule sets another class if Field has the value Equals. If Equals is empty, it does so if Field is present, even as
+// null. Rules in Operation.ClassRules test the input, and rules in Endpoint.ClassRules the request's body. The first
+// matching rule wins. If none matches, the Class of the operation or endpoint applies.
 //
 // Equals is a string, number or boolean as text: "unlock", "10", "true". A number matches in any notation.
 type ClassRule struct {
@@ -36,28 +36,30 @@ type Endpoint struct {
 	Bucket string `json:"bucket"`
 	// Scopes are the OAuth scopes for the request. The token needs one of them.
 	Scopes []string `json:"scopes,omitempty"`
-	// Optional says that the operation does without the endpoint. With OAuth, its scopes may be missing.
+	// Optional says that the operation works without the endpoint. With OAuth, the token may lack the endpoint's scopes.
 	Optional bool `json:"optional,omitempty"`
-	// Class is what a request to the endpoint does. The request is allowed if that is read, or the effective class
-	// for the input. The default is read for GET, else the operation's class. An operation with ClassRules must set
-	// it for each method but GET, or use ClassOfInput.
+	// Class is the class of a request to the endpoint. The host allows the request if Class is read, or is the effective
+	// class for the input. The default is read for GET, else the operation's class. An operation with ClassRules must
+	// set Class for each method but GET, or use ClassOfInput.
 	Class Class `json:"class,omitempty"`
 	// ClassRules set another class by the top-level members of the request's body.
 	ClassRules []ClassRule `json:"class_rules,omitempty"`
-	// Sensitive are the members of responses that the host removes before the guest gets the body: object keys joined by
-	// dots, at any depth, and in each element of an array. A member whose value is a sensitive value of the input stays.
+	// Sensitive are the members of responses that the host removes before the guest gets the body. Each is a path of
+	// object keys joined by dots, which matches at any depth and in each element of an array. The host keeps a member
+	// whose value is a sensitive value of the input.
 	Sensitive []string `json:"sensitive,omitempty"`
 	// Reveals are those of Sensitive that the guest gets nevertheless, because the operation outputs them. A request of
-	// class read must not have any. The result of such a call is sensitive, whatever the guest says of it.
+	// class read must not have any. The host treats the result of such a call as sensitive, even if the guest does not.
 	Reveals []string `json:"reveals,omitempty"`
-	// Query are the names that a request's query may have, a link's included. It may have no others. A GET of a module of
-	// minor version 0, which has no Query, may have any name that does not override the method.
+	// Query are the only names that the query of a request may have, also if the request follows a link. Modules of minor
+	// version 0 have no Query: their GETs may have any name that does not override the method.
 	Query []string `json:"query,omitempty"`
-	// Headers are the request headers that the guest may set, besides those of every request: see RequestHeader.
+	// Headers are the request headers that the guest may set, in addition to those that every request may have: see
+	// RequestHeader.
 	Headers []RequestHeader `json:"headers,omitempty"`
-	// Delimiters are the names of blanks whose values may have characters that divide a URL: see CheckBlank. They are
-	// sent escaped. Declare a blank only if the service and every gateway before it read the escaped characters as
-	// part of the value.
+	// Delimiters are the names of blanks whose values may have characters that divide a URL: see CheckBlank. The host
+	// sends such characters escaped. Declare a blank only if the service and every gateway before it read the escaped
+	// characters as part of the value.
 	Delimiters []string `json:"delimiters,omitempty"`
 	// Guards are checks by the host before a request.
 	Guards []Guard `json:"guards,omitempty"`
@@ -67,11 +69,13 @@ type Endpoint struct {
 // Accept with application/json, and the credential's header.
 type RequestHeader struct {
 	Name string `json:"name"` // one of RequestHeaders, but not Content-Type
-	// Values are the values that the header may have. Only If-Match may have none: it then takes any single entity tag.
+	// Values are the values that the header may have. Only for If-Match may Values be empty: any single entity tag is then
+	// allowed.
 	Values []string `json:"values,omitempty"`
 }
 
-// Header returns what the endpoint declares about a header, in canonical form. ok is false if it does not declare it.
+// Header returns what the endpoint declares about the header name, which must be in canonical form. ok is false if the
+// endpoint does not declare that header.
 func (e Endpoint) Header(name string) (h RequestHeader, ok bool) {
 	for _, h := range e.Headers {
 		if h.Name == name {
@@ -91,8 +95,9 @@ func (e Endpoint) Divides(blank string) bool {
 	return false
 }
 
-// ClassOfInput, as Endpoint.Class, stands for the effective class. It is for requests whose effect depends on what
-// the input names: adding a member is a write for a group, and privileged for a group of administrators.
+// ClassOfInput, as Endpoint.Class, means the effective class for the input. Use it for requests whose effect depends on
+// the object that the input names. Adding a member to a group, for example, is a write, but privileged for a group of
+// administrators.
 const ClassOfInput Class = "input"
 
 // Method returns the HTTP method of the endpoint.
@@ -103,7 +108,7 @@ func (e Endpoint) Template() string { _, t, _ := strings.Cut(e.Endpoint, " "); r
 
 const plainSegment = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
-// Blank reports whether a segment of a template is a blank, and returns its name.
+// Blank reports whether a segment of a path template is a blank, such as "{id}", and returns its name.
 func Blank(segment string) (name string, ok bool) {
 	if len(segment) < 3 || segment[0] != '{' || segment[len(segment)-1] != '}' {
 		return "", false
@@ -112,26 +117,27 @@ func Blank(segment string) (name string, ok bool) {
 	return name, strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// Guard is a check by the host before a request. The host reads something, and the response decides whether the
-// request is of another class. A host refuses a module with a kind of guard that it does not know.
+// Guard is a check that the host makes before a request. The host sends a GET, and its response decides whether the
+// request has another class. A host refuses a module with a kind of guard that it does not know.
 type Guard struct {
 	Kind string `json:"kind"` // GuardEmpty
-	// Read is a GET of the same operation. Its blanks are blanks of the guarded endpoint with the same name, or
-	// Blank.
+	// Read is a GET endpoint of the same operation. Each of its blanks is Blank, or has the name of a blank of the guarded
+	// endpoint.
 	Read string `json:"read"`
-	// Each is a top-level member of the request's body, a string or an array of strings. For each of them, the host
-	// fills Blank with it and reads. Set both Each and Blank, or neither.
+	// Each is a top-level member of the request's body, a string or an array of strings. For each string, the host fills
+	// Blank with the string and sends Read. Set both Each and Blank, or neither.
 	Each  string `json:"each,omitempty"`
 	Blank string `json:"blank,omitempty"`
-	// Path leads to the part of the response to check: object keys joined by dots. Empty is the whole response.
+	// Path is the part of the response to check: object keys joined by dots. An empty Path means the whole response.
 	Path string `json:"path,omitempty"`
-	// Statuses are statuses with which the guard holds as well: errors of the service that say that the object does not
-	// exist. A 401 or 403 never is: a token may be allowed to write what it may not read.
+	// Statuses are error statuses for which the guard holds, too. With them, the service says that the object does not
+	// exist. They must not include 401 or 403: a token may be allowed to write what it may not read.
 	Statuses []int `json:"statuses,omitempty"`
 	// Class is the class of the request if the guard does not hold.
 	Class Class `json:"class"`
 }
 
-// GuardEmpty holds if the response is a 200 with an empty array, null or nothing at Path and no next link, or an error
-// of the service with one of Statuses. For any other response, the request has the guard's Class.
+// GuardEmpty is the kind of guard that holds in two cases. The response is a 200 without a next link, and has an empty
+// array, null or nothing at Path. Or the response is an error of the service with one of Statuses. For any other
+// response, the request has the guard's Class.
 const GuardEmpty = "empty"

@@ -1,9 +1,9 @@
 // Package checkpoint stores the checkpoint of a source in a file, so that a run resumes where the last one ended. A crash
 // at any moment leaves either the old checkpoint or the new one.
 //
-// A checkpoint belongs to one source: a kind, a connection, the org's address, an operation and its config. A file that
-// is damaged or belongs to another source is an error that says what to do. The source does not start over, which would
-// repeat records, and does not resume elsewhere, which would lose records.
+// A checkpoint belongs to one source: a kind, a connection, the org's address, an operation and its config. If a file is
+// damaged or belongs to another source, the error says what to do. The source then neither starts over, which would
+// repeat records, nor resumes elsewhere, which would lose records.
 package checkpoint
 
 import (
@@ -25,12 +25,12 @@ const Version = 1
 // MaxFile is the maximum size of a checkpoint file, in bytes. A checkpoint is usually a link and a time.
 const MaxFile = 1 << 20
 
-// The reasons why a checkpoint file is not usable. Errors of this package wrap one of them.
+// The reasons why a checkpoint file is not usable. Errors of this package that have such a reason wrap it.
 var (
 	ErrDamaged = errors.New("checkpoint damaged")             // not a complete checkpoint file of a known version
 	ErrOther   = errors.New("checkpoint of another source")   // another kind, connection, org, operation or config
-	ErrLocked  = errors.New("checkpoint in use")              // by another process
-	ErrSave    = errors.New("checkpoint could not be saved")  // the file still has the last one
+	ErrLocked  = errors.New("checkpoint in use")              // another process uses it
+	ErrSave    = errors.New("checkpoint could not be saved")  // the file usually still has the last checkpoint: see Save
 	ErrPlace   = errors.New("no place for a checkpoint file") // its folder does not exist or is not writable
 	ErrChanged = errors.New("checkpoint changed by another program")
 )
@@ -41,7 +41,7 @@ type Identity struct {
 	Connection string          `json:"connection"`
 	BaseURL    string          `json:"base_url"` // a cursor means nothing in another org
 	Operation  string          `json:"operation"`
-	Config     json.RawMessage `json:"config"` // the source's input; a cursor depends on it, except for page_size
+	Config     json.RawMessage `json:"config"` // the source's input. A cursor depends on all its members but page_size
 }
 
 // envelope is the content of a checkpoint file.
@@ -61,16 +61,16 @@ type File struct {
 	disk durable.Disk
 
 	seen  bool        // Load or Save was called
-	known []byte      // content of the file then; nil if there was no file
-	stamp fs.FileInfo // state of the file then
+	known []byte      // content of the file after the last Load or Save; nil if there was no file
+	stamp fs.FileInfo // state of the file after the last Load or Save
 }
 
-// Open locks the checkpoint file at path for one source. Meanwhile no other process can open it (ErrLocked). The file need
-// not exist, but its folder must. The lock is an empty file next to it, path+".lock", which is not deleted: each Save
-// replaces the checkpoint file itself. If path is a link, both files are in the folder of its target.
+// Open locks the checkpoint file at path for one source. Until Close, Open returns ErrLocked in other processes. The file
+// need not exist, but its folder must. The lock is an empty file next to it, path+".lock", because each Save replaces the
+// checkpoint file itself. Close does not delete the lock file. If path is a link, both files are in the folder of its target.
 func Open(path string, own Identity) (*File, error) { return OpenOn(durable.OS, path, own) }
 
-// OpenOn is Open for a file on a disk.
+// OpenOn is like Open, but writes the file through disk.
 func OpenOn(disk durable.Disk, path string, own Identity) (*File, error) {
 	config, err := canonical(own.Config)
 	if err != nil {
@@ -99,7 +99,8 @@ func (f *File) Path() string { return f.path }
 // Close unlocks the file.
 func (f *File) Close() error { return f.lock.Close() }
 
-// Load returns the checkpoint, or nil if there is none yet. The error wraps ErrDamaged or ErrOther if it is one of those.
+// Load returns the checkpoint, or nil if the file does not exist yet. The error wraps ErrDamaged if the file is damaged,
+// and ErrOther if the file belongs to another source.
 func (f *File) Load() (json.RawMessage, error) {
 	f.seen, f.known, f.stamp = true, nil, nil
 	file, err := os.Open(f.path)
@@ -129,10 +130,10 @@ func (f *File) Load() (json.RawMessage, error) {
 }
 
 // Save replaces the checkpoint. It writes a new file next to the old one, syncs it, renames it over the old one, and syncs
-// the folder. After an error that wraps ErrSave, the file has the last checkpoint, unless only the last step failed. If
-// another program changed the file since Load or the last Save, Save fails and does not touch it (ErrChanged). A file that
-// was deleted is created again. A lock file that was deleted is locked again, unless another process has it now
-// (ErrLocked).
+// the folder. After an error that wraps ErrSave, the file has the previous checkpoint, unless only the last step failed.
+// If another program changed the file since Load or the last Save, Save returns ErrChanged and does not change the file.
+// Save creates a deleted file again. It also creates and locks a deleted lock file again. If another process has locked
+// that file meanwhile, Save returns ErrLocked.
 func (f *File) Save(checkpoint json.RawMessage) error {
 	e := envelope{Version: Version, Identity: f.own, Checkpoint: checkpoint, SavedAt: f.now().UTC()}
 	var b bytes.Buffer
@@ -152,7 +153,7 @@ func (f *File) Save(checkpoint json.RawMessage) error {
 		return fmt.Errorf("%w: %w: free some space or name another file; records since the last checkpoint will be written again", ErrSave, err)
 	}
 	f.seen, f.known = true, b.Bytes()
-	f.stamp, _ = os.Stat(f.path) // if it fails, the next Save reads the file
+	f.stamp, _ = os.Stat(f.path) // if Stat fails, the next Save reads the file to compare it
 	return nil
 }
 
@@ -232,7 +233,7 @@ func parse(text []byte) (*envelope, error) {
 	return &e, nil
 }
 
-// check returns an error if a found identity differs. It says how, and what to do.
+// check returns an error if found differs from own. The error says how they differ, and what to do.
 func (own Identity) check(found Identity) error {
 	for _, part := range []struct{ what, found, own string }{
 		{"kind", found.Kind, own.Kind},
@@ -259,8 +260,8 @@ func (own Identity) check(found Identity) error {
 	return nil
 }
 
-// pageSize is the member of a config that says how many records a request asks for. It may change: the source stays the
-// same (abi/README.md).
+// pageSize is the member of a config that says how many records a request asks for. Another page size does not make
+// another source (abi/README.md).
 const pageSize = "page_size"
 
 // withoutPageSize returns a canonical config without its page size.

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limit sets the resource limits: no core dump, which would hold what the process read, and the memory of the policy.
+// limit sets the resource limits of this process. It forbids core dumps, since a dump would contain what the process read.
+// If p.Data is not 0, it limits the data segment to that many bytes.
 func limit(p Policy) error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("setrlimit: core: %w", err)
@@ -30,5 +31,5 @@ func limit(p Policy) error {
 	return nil
 }
 
-// toLimit converts a limit to the type that the system's Rlimit has.
+// toLimit converts n to T, the type of the fields of unix.Rlimit on this system.
 func toLimit[T int64 | uint64](_ T, n uint64) T { return T(n) }

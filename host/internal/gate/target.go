@@ -61,8 +61,8 @@ func SettleTarget(t journal.Target) *abi.SettleTarget {
 	return &out
 }
 
-// OtherObject reports whether a write targets a different object than an earlier run's write. It does if a path parameter
-// of the same name has another value, or if the body has another id.
+// OtherObject reports whether a write targets a different object than an earlier run's write. It does if a blank of
+// the path template has another value, or if the body has another id.
 func OtherObject(earlier, now journal.Target) bool {
 	was, is := SettleTarget(earlier), SettleTarget(now)
 	if was == nil || is == nil {
