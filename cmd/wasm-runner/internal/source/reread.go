@@ -17,7 +17,8 @@ type reread struct {
 }
 
 // change makes the group what the connection file says now: it starts new connections, ends those that are gone, and starts
-// changed ones again from their checkpoint. If the file is not valid, all stays as it is.
+// changed ones again from their checkpoint. If the file is not valid, all stays as it is. A changed connection that does not
+// start goes on with its old settings.
 func (r *reread) change(ctx context.Context, g *group) {
 	a := r.run.app
 	if a.Flags.Config == "-" {
@@ -33,33 +34,54 @@ func (r *reread) change(ctx context.Context, g *group) {
 	r.known = nil
 	for _, old := range before {
 		i := slices.IndexFunc(configs, func(c host.Config) bool { return c.Name == old.Name })
-		if i >= 0 && reflect.DeepEqual(configs[i], old) {
-			r.known = append(r.known, old)
-			continue
-		}
-		for _, m := range g.present() {
-			if m.conn.Config().Name == old.Name {
-				g.remove(ctx, m)
-			}
-		}
-		if i < 0 {
+		switch {
+		case i < 0:
+			r.remove(ctx, g, old.Name)
 			a.Warnf("SIGHUP: %s is no longer in %s: its stream has ended", old.Name, path)
+		case reflect.DeepEqual(configs[i], old):
+			r.known = append(r.known, old)
+		default:
+			r.known = append(r.known, r.replace(ctx, g, old, configs[i]))
 		}
 	}
 	for _, config := range configs {
-		named := func(c host.Config) bool { return c.Name == config.Name }
-		if slices.ContainsFunc(r.known, named) {
+		if slices.ContainsFunc(before, func(c host.Config) bool { return c.Name == config.Name }) {
 			continue
 		}
 		if err := r.start(ctx, g, config); err != nil {
-			a.Warnf("SIGHUP: %s does not start: %s: correct it, and send SIGHUP again", config.Name, err)
+			a.Warnf("SIGHUP: %s does not start: %s: correct it, and send SIGHUP again%s", config.Name, err, a.Outside(err))
 			continue
 		}
 		r.known = append(r.known, config)
-		if slices.ContainsFunc(before, named) {
-			a.Warnf("SIGHUP: %s has changed: its stream goes on from its checkpoint", config.Name)
-		} else {
-			a.Warnf("SIGHUP: %s is new: its stream has started", config.Name)
+		a.Warnf("SIGHUP: %s is new: its stream has started", config.Name)
+	}
+}
+
+// replace starts a connection again with other settings, and returns the settings with which it goes on.
+func (r *reread) replace(ctx context.Context, g *group, old, config host.Config) host.Config {
+	a := r.run.app
+	conn, err := connectForSource(ctx, a, r.run.session.Module, config)
+	if err != nil {
+		a.Warnf("SIGHUP: %s goes on with its old settings, since the new ones do not work: %s%s", old.Name, err, a.Outside(err))
+		return old
+	}
+	r.remove(ctx, g, old.Name) // its files can be opened only once
+	if err = r.add(ctx, g, conn); err == nil {
+		a.Warnf("SIGHUP: %s has changed: its stream goes on from its checkpoint", config.Name)
+		return config
+	}
+	a.Warnf("SIGHUP: %s goes on with its old settings, since the new ones do not work: %s%s", old.Name, err, a.Outside(err))
+	if err := r.start(ctx, g, old); err != nil {
+		a.Warnf("SIGHUP: %s does not start again with its old settings: %s%s", old.Name, err, a.Outside(err))
+	}
+	return old
+}
+
+// remove ends the stream of a connection.
+func (r *reread) remove(ctx context.Context, g *group, name string) {
+	for _, m := range g.present() {
+		if m.conn.Config().Name == name {
+			g.remove(ctx, m)
 		}
 	}
 }
@@ -70,6 +92,11 @@ func (r *reread) start(ctx context.Context, g *group, config host.Config) error 
 	if err != nil {
 		return err
 	}
+	return r.add(ctx, g, conn)
+}
+
+// add opens the files of a connection and drains it. If that fails, it closes the connection.
+func (r *reread) add(ctx context.Context, g *group, conn *host.Connection) error {
 	m, err := r.join(conn)
 	if err != nil {
 		_ = conn.Close(ctx) // it did nothing
