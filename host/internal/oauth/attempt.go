@@ -28,8 +28,15 @@ type attempt struct {
 	token   *token
 	path    string // the method and path
 	renewed bool   // the service refused the first token, and token is its replacement
-	nonced  bool   // the request was repeated with the nonce that the service asked for
+	nonce   string // of the last proof
+	refused string // the nonce that the service last refused, and
+	asked   string // the one that it asked for instead
+	nonced  int    // how often the request was repeated with another nonce
 }
+
+// maxNonced is how often a request is repeated because its nonce is out of date. While a nonce changes, parallel requests
+// use both the old and the new one.
+const maxNonced = 16
 
 // Sign implements credential.Attempt. Each call makes a new proof.
 func (a *attempt) Sign(method string, address *url.URL) (s egress.Signature, err error) {
@@ -40,26 +47,28 @@ func (a *attempt) Sign(method string, address *url.URL) (s egress.Signature, err
 		return s, nil
 	}
 	c.mu.Lock()
-	nonce, now := c.nonces.requests, c.config.Now().Add(c.offset)
+	latest, now := c.nonces.requests, c.config.Now().Add(c.offset)
 	c.mu.Unlock()
+	if a.nonced > 0 && latest == a.refused { // the response to an older request has brought it back
+		latest = a.asked
+	}
+	a.nonce = latest
 	s.Authorization = "DPoP " + a.token.value.Reveal()
-	s.Proof, err = c.prover.proof(method, address, now, nonce, a.token.value.Reveal())
+	s.Proof, err = c.prover.proof(method, address, now, a.nonce, a.token.value.Reveal())
 	return s, err
 }
 
-// Again implements credential.Attempt. It returns true at most twice: once when the service asks for a nonce, and once
-// when a new token replaces one that the service refused.
+// Again implements credential.Attempt. It returns true when the service asks for another nonce than the proof had, at
+// most maxNonced times, and once when a new token replaces one that the service refused.
 func (a *attempt) Again(ctx context.Context, resp *egress.Response) bool {
 	c := a.client
-	c.mu.Lock()
-	before := c.nonces.requests
-	c.mu.Unlock()
-	c.observe(resp.Header, &c.nonces.requests)
-	c.mu.Lock()
-	fresh := c.nonces.requests != before
-	c.mu.Unlock()
-	if resp.Status == http.StatusUnauthorized && a.token.bound && !a.nonced && fresh && asksForNonce(resp.Header) {
-		a.nonced = true
+	latest := c.observe(resp.Header, &c.nonces.requests)
+	if resp.Status == http.StatusUnauthorized && a.token.bound && asksForNonce(resp.Header) { // says nothing about the token
+		if latest == a.nonce || a.nonced == maxNonced {
+			return false
+		}
+		a.refused, a.asked = a.nonce, latest
+		a.nonced++
 		return true
 	}
 	if !c.tokenRefused(resp) {

@@ -203,6 +203,60 @@ func TestSend_APIAsksForANonce_IsObeyed(t *testing.T) {
 	}
 }
 
+// TestSend_NonceRotatesDuringParallelRequests_CostsNoToken runs under -race.
+func TestSend_NonceRotatesDuringParallelRequests_CostsNoToken(t *testing.T) {
+	s := newServer(t)
+	s.rotate = 20
+	c := connect(t, s, nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 40 {
+				if status, err := c.get(context.Background(), need("a.read")); status != 200 || err != nil {
+					t.Error(status, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(s.minted) != 1 || len(s.calls) != 320 || s.stale == 0 {
+		t.Errorf("%d tokens for %d calls, %d of them repeated", len(s.minted), len(s.calls), s.stale)
+	}
+}
+
+// TestAgain_NonceChangedByAnother_RepeatsWithIt: another request has already taken the nonce that this one is asked for.
+func TestAgain_NonceChangedByAnother_RepeatsWithIt(t *testing.T) {
+	s := newServer(t)
+	c := connect(t, s, nil)
+	address := c.config.Base.JoinPath("things")
+	var attempts []credential.Attempt
+	for range 2 {
+		a, err := c.Begin(t.Context(), need("a.read"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Sign("GET", address); err != nil {
+			t.Fatal(err)
+		}
+		attempts = append(attempts, a)
+	}
+	asked := &egress.Response{Status: 401, Header: http.Header{"Dpop-Nonce": {"api-2"}, "Www-Authenticate": {`DPoP error="use_dpop_nonce"`}}}
+	for _, a := range attempts {
+		if !a.Again(t.Context(), asked) {
+			t.Error("not repeated")
+		}
+		if _, err := a.Sign("GET", address); err != nil {
+			t.Fatal(err)
+		}
+		if a.Again(t.Context(), asked) {
+			t.Error("repeated with the nonce that was refused")
+		}
+	}
+	if len(s.minted) != 1 {
+		t.Errorf("%d tokens", len(s.minted))
+	}
+}
+
 func TestSend_RetryOfARequest_HasANewProof(t *testing.T) {
 	s := newServer(t)
 	c := connect(t, s, nil)

@@ -145,8 +145,8 @@ func (c *Client) tokenRequest(key *Key, scopes []string) egress.Call {
 	return egress.Call{Endpoint: endpoint, Request: abi.Request{Endpoint: endpoint.Endpoint}, Sign: sign, Repeatable: true}
 }
 
-// observe takes the service's clock and its nonce from a response.
-func (c *Client) observe(h http.Header, nonce *string) {
+// observe takes the service's clock and its nonce from a response. It returns the current nonce.
+func (c *Client) observe(h http.Header, nonce *string) string {
 	date, err := http.ParseTime(h.Get("Date"))
 	fresh := h.Get("Dpop-Nonce")
 	c.mu.Lock()
@@ -164,6 +164,7 @@ func (c *Client) observe(h http.Header, nonce *string) {
 	if fresh != "" && len(fresh) <= maxNonce && !strings.ContainsFunc(fresh, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
 		*nonce = fresh
 	}
+	return *nonce
 }
 
 // read reads the response of the token endpoint. The error is a refusal or a credential.Error.

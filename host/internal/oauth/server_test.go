@@ -64,6 +64,7 @@ type server struct {
 	partial   bool   // grants what it can instead of refusing a set
 	nonce     string // "" asks for none
 	apiNonce  string
+	rotate    int // the API's nonce changes after so many requests with a good proof; 0 is never
 	life      any // expires_in
 	tokenType string
 	answers   []func(http.ResponseWriter) // answers that replace the next ones of the token endpoint
@@ -73,6 +74,8 @@ type server struct {
 	seen    map[string]bool // ids of assertions and proofs
 	minted  [][]string      // scopes of the tokens, in order
 	posts   int             // requests to the token endpoint
+	proven  int             // API requests with a good proof
+	stale   int             // those of them with another nonce
 	calls   []string        // scopes of the tokens of API requests
 	faults  []string        // requests that no correct client sends
 	waiting chan struct{}   // if set, each request to the token endpoint receives from it
@@ -281,7 +284,11 @@ func (s *server) resource(w http.ResponseWriter, r *http.Request) {
 			fail(401, "invalid_dpop_proof", why, "WWW-Authenticate", `DPoP error="invalid_dpop_proof"`)(w)
 			return
 		}
+		if s.proven++; s.rotate > 0 && s.proven%s.rotate == 0 {
+			s.apiNonce = fmt.Sprintf("api-%d", s.proven)
+		}
 		if nonce := claim(proof, "nonce"); s.apiNonce != "" && nonce != s.apiNonce {
+			s.stale++
 			fail(401, "x", "x", "WWW-Authenticate", `DPoP error="use_dpop_nonce"`, "DPoP-Nonce", s.apiNonce)(w)
 			return
 		}
