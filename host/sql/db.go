@@ -4,6 +4,7 @@ package sql
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -109,7 +110,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 
 // prepare makes the setup.
 func (db *DB) prepare() error {
-	db.setup = wire.SetupMessage{Database: db.config.Database, AllowFiles: db.config.AllowFiles, Memory: db.config.Limits.Memory}
+	db.setup = wire.SetupMessage{Marker: rand.Text(), Database: db.config.Database, AllowFiles: db.config.AllowFiles, Memory: db.config.Limits.Memory}
 	schemas := db.schemas()
 	if ambiguous := db.ambiguous(schemas); ambiguous != "" {
 		db.setup.Schemas = append(db.setup.Schemas, wire.Schema{Name: wire.Ambiguous, Statements: ambiguous})
@@ -283,7 +284,7 @@ func (db *DB) statements(s schema) (string, error) {
 		}
 		full := name(s.name) + "." + name(v.name)
 		statements = append(statements,
-			fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM system.main.connector_table(%s, %s, %s, view := %s)", full, text(s.conn.Config().Name), text(v.operation), v.input, text(v.name)),
+			fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM system.main.connector_table(%s, %s, %s, view := %s)", full, text(s.conn.Config().Name), text(v.operation), v.input, db.marked(v)),
 			"COMMENT ON VIEW "+full+" IS "+text(v.comment))
 		op, err := module.Operation(v.operation)
 		if err != nil {
@@ -297,6 +298,9 @@ func (db *DB) statements(s schema) (string, error) {
 	}
 	return strings.Join(statements, ";\n"), nil
 }
+
+// marked returns the argument by which a view names itself.
+func (db *DB) marked(v view) string { return text(db.setup.Marker + v.name) }
 
 // Run runs the statements of a script one after another, up to the first that fails, whose error is an *Error. each is
 // called with the result of every statement, which is valid until it returns; its error ends the run, as it is.

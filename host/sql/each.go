@@ -30,7 +30,9 @@ func dependent(m *abi.Manifest, call wire.Call) *abi.View {
 	if m == nil || call.View == "" {
 		return nil
 	}
-	i := slices.IndexFunc(m.Views, func(v abi.View) bool { return v.Name == call.View && v.Operation == call.Operation && v.Of != nil })
+	i := slices.IndexFunc(m.Views, func(v abi.View) bool {
+		return v.Name == call.View && v.Operation == call.Operation && v.Of != nil && pushdown.Owns(&v, call.Input)
+	})
 	if i < 0 {
 		return nil
 	}

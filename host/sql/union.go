@@ -65,7 +65,7 @@ func (db *DB) union(v view, first *host.Connection) ([]string, error) {
 			}
 			connection := text(c.Config().Name)
 			parts = append(parts, fmt.Sprintf("SELECT %s AS %s, * FROM system.main.connector_table(%s, %s, %s, view := %s)", connection, connectionColumn,
-				connection, text(other.operation), other.input, text(other.name)))
+				connection, text(other.operation), other.input, db.marked(other)))
 		}
 	}
 	op, err := first.Module().Operation(v.operation)

@@ -27,6 +27,7 @@ type Engine struct {
 
 	source      wire.Source
 	log         func(message, detail string)
+	marker      string // begins the argument by which a view names itself
 	allowFiles  bool
 	folders     bool // files are allowed in some folders alone
 	names       names
@@ -52,7 +53,7 @@ func New(ctx context.Context, log func(message, detail string)) (*Engine, error)
 
 // Prepare makes the schemas, attaches the database and closes the walls around queries. It is called once.
 func (e *Engine) Prepare(ctx context.Context, setup wire.SetupMessage, source wire.Source) error {
-	e.source, e.allowFiles, e.folders = source, setup.AllowFiles, len(setup.Folders) > 0
+	e.source, e.marker, e.allowFiles, e.folders = source, setup.Marker, setup.AllowFiles, len(setup.Folders) > 0
 	if err := e.register(); err != nil {
 		return err
 	}
@@ -190,6 +191,9 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 			message = strings.Replace(message, said, said+": "+todo, 1)
 		}
 		return errors.New(message)
+	}
+	if e.marker != "" && strings.Contains(text, e.marker) { // copied from duckdb_views()
+		return fail(fmt.Errorf("Binder Error: %w", errViewArgument)) //nolint:staticcheck // as DuckDB says it
 	}
 	asked := described(text)
 	p, err := e.inspect(s.ctx, asked)

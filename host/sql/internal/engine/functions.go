@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/cgo"
+	"strings"
 	"unsafe"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -87,7 +88,8 @@ type scalarCall struct {
 }
 
 // viewArgument is the argument by which a connection's view names itself. Only below a view does the plan of a statement
-// name the columns of a scan as they are: RATIONALE.md, "How does a scan learn its conditions?".
+// name the columns of a scan as they are: RATIONALE.md, "How does a scan learn its conditions?". So its value begins with the
+// engine's marker, and no statement may have it.
 const viewArgument = "view"
 
 // arguments is how many both functions have: connection, operation, input.
@@ -191,17 +193,24 @@ func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
 }
 
 // bindView reads the name of the view that a table function is in; "" is none.
-func bindView(info mapping.BindInfo) string {
+func (e *Engine) bindView(info mapping.BindInfo) (string, error) {
 	v := mapping.BindGetNamedParameter(info, viewArgument)
 	if v.Ptr == nil {
-		return ""
+		return "", nil
 	}
 	defer mapping.DestroyValue(&v)
-	if mapping.IsNullValue(v) {
-		return ""
+	if !mapping.IsNullValue(v) && e.marker != "" {
+		if view, marked := strings.CutPrefix(mapping.GetVarchar(v), e.marker); marked {
+			return view, nil
+		}
 	}
-	return mapping.GetVarchar(v)
+	return "", errViewArgument
 }
+
+// errViewArgument is the error of a statement that passes off a call of its own as that of a view.
+//
+//lint:ignore ST1005 it is shown among DuckDB's own errors, which begin like this
+var errViewArgument = fmt.Errorf("Invalid named parameter %q for function %s: it takes a connection, an operation and an input", viewArgument, abi.ConnectorTable)
 
 //export connector_table_init
 func connector_table_init(p unsafe.Pointer) {

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ const (
 // Of returns the plan for a view. base is the view's own call, and now the time at which the statement runs.
 func Of(view *abi.View, m *abi.Manifest, base wire.Call, pushed wire.Pushed, now time.Time) Plan {
 	best, most := Plan{Calls: []Call{{base.Operation, json.RawMessage(base.Input)}}}, 0
-	if operation(m, view.Operation) == nil || base.Operation != view.Operation || pushed.Condition.Depth() > wire.MaxConditionDepth {
+	if operation(m, view.Operation) == nil || base.Operation != view.Operation || !Owns(view, base.Input) || pushed.Condition.Depth() > wire.MaxConditionDepth {
 		return best
 	}
 	for i := range view.Answers {
@@ -55,6 +56,28 @@ func Of(view *abi.View, m *abi.Manifest, base wire.Call, pushed wire.Pushed, now
 		}
 	}
 	return best
+}
+
+// Owns reports whether an input is that of a view's own call: that of the manifest, with a time in each field of Times.
+func Owns(view *abi.View, input string) bool {
+	own, okOwn := object(cmp.Or(string(view.Input), "{}"))
+	given, okGiven := object(input)
+	for field := range view.Times {
+		if _, text := given[field].(string); !text {
+			return false
+		}
+		delete(own, field)
+		delete(given, field)
+	}
+	return okOwn && okGiven && reflect.DeepEqual(own, given)
+}
+
+// object reads a JSON object, with numbers as they are written.
+func object(text string) (fields map[string]any, ok bool) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	err := dec.Decode(&fields)
+	return fields, err == nil && fields != nil
 }
 
 func operation(m *abi.Manifest, name string) *abi.Operation {

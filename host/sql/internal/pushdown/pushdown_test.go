@@ -22,7 +22,7 @@ func manifest() *abi.Manifest {
 		operations = append(operations, abi.Operation{Name: name, Key: "id", Columns: columns})
 	}
 	eq := []string{abi.OperatorEqual}
-	return &abi.Manifest{Operations: operations, Views: []abi.View{{Name: "things", Operation: "list", Answers: []abi.Answer{
+	return &abi.Manifest{Operations: operations, Views: []abi.View{{Name: "things", Operation: "list", Times: map[string]int64{"since": -31 * 86_400, "until": 0}, Answers: []abi.Answer{
 		{Operation: "get", Each: 2, Conditions: []abi.Condition{{Column: "id", Value: "thing"}}},
 		{Operation: "list", Filter: "filter", Conditions: []abi.Condition{{Column: "at", From: "since", To: "until", Oldest: -100 * 86_400}, {Column: "id", Name: "id", Operators: eq}, {Column: "on", Name: "on", Operators: eq}},
 			Orders: []abi.Order{{Column: "at", Input: "sort", Descending: "desc"}}},
@@ -135,4 +135,23 @@ func FuzzOf(f *testing.F) {
 		Values(pushed.Condition, "id")
 		Unbounded(pushed.Condition, "at")
 	})
+}
+
+func TestOf_AnotherInputThanTheViews_IsTheCallItself(t *testing.T) {
+	m := manifest()
+	m.Views[0].Input = json.RawMessage(`{"all":true,"n":9007199254740993}`)
+	own := `"all":true,"n":9007199254740993,"since":"2026-05-01T00:00:00Z","until":"2026-06-01T12:00:00Z"`
+	for _, input := range []string{"{}", base.Input, `{` + own + `,"status":"ACTIVE"}`, strings.Replace(`{`+own+`}`, "993", "992", 1), strings.Replace(`{`+own+`}`, "true", "false", 1),
+		`{"all":true,"n":9007199254740993}`, strings.Replace(`{`+own+`}`, `"2026-05-01T00:00:00Z"`, "1", 1), "null", "[]", ""} {
+		other := base
+		other.Input = input
+		condition := wire.Condition{Op: wire.OpIn, Column: "id", Values: []string{"a"}}
+		if got := Of(&m.Views[0], m, other, wire.Pushed{Condition: &condition}, now); got.Used || len(got.Calls) != 1 || string(got.Calls[0].Input) != input {
+			t.Errorf("%s: %s", input, text(got))
+		}
+	}
+	own = `{ "until":"2026-06-01T12:00:00Z", ` + strings.TrimSuffix(own, `,"until":"2026-06-01T12:00:00Z"`) + `}`
+	if !Owns(&m.Views[0], own) {
+		t.Errorf("%s is the view's", own)
+	}
 }

@@ -4,6 +4,7 @@ import "github.com/mach5/okta-connector/abi"
 
 // SetupMessage says what the process prepares before the first statement.
 type SetupMessage struct {
+	Marker     string // what only the statements of Schemas know: it begins the argument by which a view names itself
 	Schemas    []Schema
 	Missing    map[string]string // schemas that queries may expect, in lower case, each with the reason why it is not there
 	Database   string            // the DuckDB file to attach; "" is none
