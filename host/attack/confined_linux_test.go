@@ -70,6 +70,12 @@ func misdeeds() []misdeed {
 		{"reading memory by another way", "memory of processes", in, func(string) error { return call(unix.SYS_PROCESS_VM_READV, uintptr(os.Getpid())) }},
 		{"an io_uring", "io_uring", in, func(string) error { return call(unix.SYS_IO_URING_SETUP, 0, 0) }},
 		{"the keys of the kernel", "kernel keys", in, func(string) error { return call(unix.SYS_KEYCTL, 0, ^uintptr(2), 1) }},
+		{"asking another program over a Unix socket", "sockets of other programs", in, func(string) error {
+			return call(unix.SYS_SOCKET, unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		}},
+		{"a pair of sockets, and one connected to another program", "pairs of sockets", in, func(string) error {
+			return call(unix.SYS_SOCKETPAIR, unix.AF_UNIX, unix.SOCK_DGRAM, 0, 0)
+		}},
 		{"a signal to another process", "signals", in, func(string) error { return unix.Kill(os.Getppid(), 0) }},
 		{"a dump by another process", "dumps", in, func(string) error {
 			if can, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err == nil && can == 0 {
@@ -271,6 +277,8 @@ var confinementMutations = []mutation{
 	{"memory of processes", "process_vm_readv", []edit{refusedCall("unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV", "unix.SYS_PROCESS_VM_READV")}, ""},
 	{"io_uring", "io_uring_setup", []edit{refusedCall("unix.SYS_IO_URING_SETUP,", "unix.SYS_IO_URING_SETUP")}, ""},
 	{"kernel keys", "keyctl", []edit{refusedCall("unix.SYS_KEYCTL,", "unix.SYS_KEYCTL")}, ""},
+	{"sockets of other programs", "IP and netlink alone", []edit{swap("host/internal/confine/filter_linux.go", "when(unix.SYS_SOCKET,", "when(unix.SYS_SOCKET*uint32(1-wallDownNumber(DOWN)),")}, ""},
+	{"pairs of sockets", "socketpair", []edit{refusedCall("judge(refuse, unix.SYS_SOCKETPAIR)", "unix.SYS_SOCKETPAIR")}, ""},
 	{"signals", "they go to this process alone", []edit{swap("host/internal/confine/filter_linux.go", "for _, n := range signals {\n", "for _, n := range signals {\n\t\t\tif DOWN {\n\t\t\t\tcontinue\n\t\t\t}\n"),
 		{"host/internal/confine/confine_linux.go", "if p.Start {\n\t\tconfig.Scoped", "p.Start", "p.Start || DOWN"}}, ""},
 	{"dumps", "the process is not dumpable", []edit{swap("host/internal/confine/confine_linux.go", "unix.Prctl(unix.PR_SET_DUMPABLE, 0,", "unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(wallDownNumber(DOWN)),")}, ""},

@@ -256,7 +256,7 @@ var sqlMutations = []mutation{
 	{"SQL confinement", "the process confines itself", []edit{swap("host/sql/internal/child/child.go", "walls, err := confine.Apply(policy(setup))",
 		"var walls confine.Report\n\tif !DOWN {\n\t\twalls, err = confine.Apply(policy(setup))\n\t}")}, ""},
 	{"SQL starter", "it confines itself", []edit{swap("host/internal/child/starter_linux.go", "if _, err := confine.Apply(policy); err",
-		"if DOWN {\n\t\tpolicy = confine.Policy{AllFiles: true, Network: true, Attributes: true, Start: true}\n\t}\n\tif _, err := confine.Apply(policy); err")}, ""},
+		"if DOWN {\n\t\tpolicy = confine.Policy{AllFiles: true, Network: true, Unix: true, Attributes: true, Start: true}\n\t}\n\tif _, err := confine.Apply(policy); err")}, ""},
 	{"SQL database", "new files are private", []edit{swap("host/internal/child/start_unix.go", "syscall.Umask(0o077)", "if !DOWN {\n\t\tsyscall.Umask(0o077)\n\t}")}, ""},
 	{"SQL database", "nobody else can write it", []edit{never("host/sql/files.go", "info.Mode().Perm()&0o022 != 0")}, ""},
 	{"SQL names", "built-in functions", []edit{neverIn("host/sql/internal/engine/names.go", "case builtIn[strings.ToLower(one.name)]:", "builtIn[strings.ToLower(one.name)]")}, ""},

@@ -2,7 +2,8 @@
 //
 // A program calls Enter after it has loaded a module and before the module runs. From then on it can open only the files
 // that it named and those of the system that names, certificates and time zones come from. It can start no program, look
-// into no other process, and leave no core dump. What must start processes later makes a Starter before.
+// into no other process, and leave no core dump. It can make no Unix socket, over which other programs start some, unless it
+// needs the key store. What must start processes later makes a Starter before.
 //
 // The kernel keeps these walls even if a module breaks out of the sandbox. On Linux they are landlock, seccomp and
 // no_new_privs, each where the kernel has it. Other systems allow no core dumps at most.
@@ -28,6 +29,7 @@ import (
 type Files struct {
 	read, write, remove, devices []string
 	narrowed                     []string
+	keyStore                     bool
 }
 
 // Read adds a file that is opened for reading and not replaced, or a folder with all in it.
@@ -35,6 +37,10 @@ func (f *Files) Read(path string) { f.read = append(f.read, path) }
 
 // Write adds a folder in which all files can be read, written, created and removed.
 func (f *Files) Write(folder string) { f.write = append(f.write, folder) }
+
+// KeyStore keeps the system's key store, from which keyring: references are read. It is reached over a Unix socket, and the kernel
+// cannot tell that one from others. So the program keeps them all, and can ask other programs, such as systemd, to start some.
+func (f *Files) KeyStore() { f.keyStore = true }
 
 // Remove adds a folder that the program removes with all in it.
 func (f *Files) Remove(folder string) {
@@ -184,6 +190,7 @@ func Enter(f Files) (Report, error) {
 		Remove:     existing(f.remove),
 		Devices:    existing(slices.Concat(f.devices, systemDevices)),
 		Network:    true,
+		Unix:       f.keyStore,
 		Attributes: true,
 	}
 	switch there := durable.Resolve(resolvConf); {

@@ -37,6 +37,6 @@ func NewCommandStarter(commands [][]string, env []string) (*Starter, error) {
 	return child.NewStarter(child.StarterOptions{
 		Commands: commands,
 		Env:      env,
-		Policy:   confine.Policy{AllFiles: true, Network: true, Attributes: true},
+		Policy:   confine.Policy{AllFiles: true, Network: true, Unix: true, Attributes: true},
 	})
 }

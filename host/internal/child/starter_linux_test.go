@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 // open leaves files and network.
-var open = confine.Policy{AllFiles: true, Network: true, Attributes: true}
+var open = confine.Policy{AllFiles: true, Network: true, Unix: true, Attributes: true}
 
 func starter(t *testing.T, commands ...[]string) *Starter {
 	t.Helper()

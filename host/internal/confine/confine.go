@@ -19,8 +19,11 @@ type Policy struct {
 	Write []string
 	// Remove lists folders from which empty folders can be removed.
 	Remove []string
-	// Network keeps the system calls that make sockets.
+	// Network keeps the system calls that make sockets. Only those of IP and netlink can be made.
 	Network bool
+	// Unix keeps Unix sockets besides, and with Start those of all families. Programs that listen on Unix sockets, such as
+	// systemd, start others for those who ask.
+	Unix bool
 	// Start keeps the system calls that start and signal other processes, and those that set limits.
 	Start bool
 	// Execute lists files that can be executed, if Start is set. They can be read, too.

@@ -40,7 +40,7 @@ func apply(p Policy) (Report, error) {
 			return Report{}, fmt.Errorf("capset: %w", err)
 		}
 	}
-	if p.AllFiles && p.Network && p.Start {
+	if p.AllFiles && p.Network && p.Unix && p.Start {
 		r.Landlock = 0 // it has nothing to restrict
 	}
 	if r.Landlock > 0 {
@@ -131,6 +131,8 @@ func lockFiles(p Policy) error {
 	}
 	if p.Network {
 		config.HandledAccessNet = 0
+	}
+	if p.Network && p.Unix {
 		config.Scoped &^= llsys.ScopeAbstractUnixSocket
 	}
 	if p.Start {

@@ -41,6 +41,19 @@ func call(number uintptr, args ...uintptr) error {
 	return nil
 }
 
+// makeSocket makes a socket of a family.
+func makeSocket(family int) error {
+	kind := unix.SOCK_STREAM
+	if family == unix.AF_NETLINK || family == unix.AF_PACKET {
+		kind = unix.SOCK_RAW
+	}
+	fd, err := unix.Socket(family, kind, 0)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err
+}
+
 func attempts() []attempt {
 	file := func(dir, name string) string { return filepath.Join(dir, name) }
 	return []attempt{
@@ -102,10 +115,11 @@ func attempts() []attempt {
 		{"execveat", func(string) error { return call(unix.SYS_EXECVEAT, 0, 0, 0, 0, 0) }},
 		{"ptrace", func(string) error { return call(unix.SYS_PTRACE, unix.PTRACE_ATTACH, uintptr(os.Getppid())) }},
 		{"process_vm_readv", func(string) error { return call(unix.SYS_PROCESS_VM_READV, uintptr(os.Getppid())) }},
-		{"socket", func(string) error {
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-			if err == nil {
-				_ = unix.Close(fd)
+		{"socket", func(string) error { return makeSocket(unix.AF_INET) }},
+		{"socket of IPv6", func(string) error {
+			err := makeSocket(unix.AF_INET6)
+			if errors.Is(err, unix.EAFNOSUPPORT) { // a machine without IPv6
+				return nil
 			}
 			return err
 		}},
@@ -116,6 +130,9 @@ func attempts() []attempt {
 			}
 			return err
 		}},
+		{"Unix socket", func(string) error { return makeSocket(unix.AF_UNIX) }},
+		{"packet socket", func(string) error { return makeSocket(unix.AF_PACKET) }},
+		{"list of interfaces", func(string) error { return makeSocket(unix.AF_NETLINK) }},
 		{"bpf", func(string) error { return call(unix.SYS_BPF) }},
 		{"io_uring", func(string) error { return call(unix.SYS_IO_URING_SETUP, 1, 0) }},
 		{"userfaultfd", func(string) error { return call(unix.SYS_USERFAULTFD) }},
@@ -266,9 +283,9 @@ func TestApply_WithAFolder_KeepsNothingElse(t *testing.T) {
 // prove nothing.
 func TestApply_ThatKeepsAll_LeavesIt(t *testing.T) {
 	dir := folders(t)
-	became := try(t, Policy{Read: []string{"/"}, Write: []string{dir}, Execute: []string{"/"}, Network: true, Start: true}, dir)
+	became := try(t, Policy{Read: []string{"/"}, Write: []string{dir}, Execute: []string{"/"}, Network: true, Unix: true, Start: true}, dir)
 	for _, name := range []string{"read a file of the folder", "write a file of the folder", "read a file elsewhere", "write a file elsewhere",
-		"list a folder elsewhere", "truncate a file elsewhere", "start a program", "socket", "socketpair", "signal the parent", "signal itself", "allocate 1 GiB"} {
+		"list a folder elsewhere", "truncate a file elsewhere", "start a program", "socket", "socket of IPv6", "list of interfaces", "Unix socket", "socketpair", "signal the parent", "signal itself", "allocate 1 GiB"} {
 		if got := became[name]; got != "done" {
 			t.Errorf("%s: %s, want done", name, got)
 		}
@@ -282,19 +299,22 @@ func TestApply_WithAttributesAndNetwork_KeepsThem(t *testing.T) {
 	}
 	dir := folders(t)
 	kept := map[string]bool{"read a file of the folder": true, "write a file of the folder": true, "remove a file of the folder": true,
-		"signal itself": true, "ask for a limit": true, "allocate 1 GiB": true, "socket": true, "socketpair": true,
+		"signal itself": true, "ask for a limit": true, "allocate 1 GiB": true, "socket": true, "socket of IPv6": true, "list of interfaces": true,
 		"change a mode": true, "change a mode of the folder": true, "set a time": true}
 	if os.Getuid() == 0 {
 		kept["change an owner"] = true
 	}
-	became := try(t, Policy{Read: []string{"/proc"}, Write: []string{filepath.Join(dir, "in")}, Network: true, Attributes: true}, dir)
-	for _, a := range attempts() {
-		want := "refused"
-		if kept[a.name] {
-			want = "done"
-		}
-		if got := became[a.name]; got != want {
-			t.Errorf("%s: %s, want %s", a.name, got, want)
+	for _, reachesUnix := range []bool{false, true} {
+		kept["Unix socket"], kept["socketpair"] = reachesUnix, reachesUnix
+		became := try(t, Policy{Read: []string{"/proc"}, Write: []string{filepath.Join(dir, "in")}, Network: true, Unix: reachesUnix, Attributes: true}, dir)
+		for _, a := range attempts() {
+			want := "refused"
+			if kept[a.name] {
+				want = "done"
+			}
+			if got := became[a.name]; got != want {
+				t.Errorf("Unix sockets %v: %s: %s, want %s", reachesUnix, a.name, got, want)
+			}
 		}
 	}
 }

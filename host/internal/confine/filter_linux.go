@@ -117,8 +117,22 @@ func filter(p Policy, pid uint32) []bpf.Instruction {
 	if !p.Attributes {
 		judge(refuse, attributes...)
 	}
+	families := []uint32{unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK} // netlink lists the interfaces
+	if p.Unix {
+		families = append(families, unix.AF_UNIX)
+	}
+	test := []bpf.Instruction{arg(0)}
+	for i, family := range families {
+		test = append(test, bpf.JumpIf{Cond: bpf.JumpEqual, Val: family, SkipTrue: uint8(len(families) - i)})
+	}
 	if !p.Network {
 		judge(refuse, sockets...)
+	}
+	if !p.Unix {
+		judge(refuse, unix.SYS_SOCKETPAIR) // a pair of datagram sockets can be connected to others
+	}
+	if !p.Unix || !p.Start {
+		when(unix.SYS_SOCKET, test...)
 	}
 	if !p.Start {
 		judge(refuse, unix.SYS_SETRLIMIT, unix.SYS_CAPSET)

@@ -63,6 +63,9 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 		if path, ok := strings.CutPrefix(ref, "file:"); ok {
 			files.Watch(path)
 		}
+		if strings.HasPrefix(ref, "keyring:") {
+			files.KeyStore()
+		}
 	}
 	if need.Long {
 		if path := a.configPath(); path != "" {
