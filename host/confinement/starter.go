@@ -40,3 +40,7 @@ func NewCommandStarter(commands [][]string, env []string) (*Starter, error) {
 		Policy:   confine.Policy{AllFiles: true, Network: true, Unix: true, Attributes: true},
 	})
 }
+
+// Commands start the commands of exec: references in a program that is not confined. The commands get this environment, which
+// should have no variable that holds another secret. Give it to secrets.Default.
+type Commands = child.Commands

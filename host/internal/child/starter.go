@@ -33,6 +33,19 @@ var (
 // Output starts a command, and returns what it writes to its standard output. It fails if the command fails, writes over limit
 // bytes, or runs when ctx ends. The error holds nothing that the command wrote.
 func (s *Starter) Output(ctx context.Context, command []string, limit int) ([]byte, error) {
+	return output(ctx, s.Start, Spec{Command: command}, limit)
+}
+
+// Commands are started by this process. They get this environment, even if it is empty.
+type Commands []string
+
+// Output does what Starter.Output does.
+func (env Commands) Output(ctx context.Context, command []string, limit int) ([]byte, error) {
+	return output(ctx, Start, Spec{Command: command, env: append([]string{}, env...)}, limit)
+}
+
+// output is Output for a command of spec, which start starts.
+func output(ctx context.Context, start func(Spec, func(error)) (*Process, error), spec Spec, limit int) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -42,7 +55,8 @@ func (s *Starter) Output(ctx context.Context, command []string, limit int) ([]by
 	}
 	defer func() { _ = r.Close() }()
 	ended := make(chan error, 1)
-	p, err := s.Start(Spec{Command: command, Stdout: w}, func(err error) { ended <- err })
+	spec.Stdout = w
+	p, err := start(spec, func(err error) { ended <- err })
 	_ = w.Close() // the command has its own
 	if err != nil {
 		return nil, err

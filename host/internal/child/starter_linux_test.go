@@ -59,6 +59,29 @@ func TestStarter_NamedCommand_GivesItsOutput(t *testing.T) {
 	}
 }
 
+func TestOutput_Environment_IsThatOfTheOptions(t *testing.T) {
+	t.Setenv("OF_THE_PROCESS", "x")
+	command := []string{"/bin/sh", "-c", "echo $GIVEN/$OF_THE_PROCESS"}
+	for _, env := range [][]string{{"GIVEN=a"}, {}, nil} {
+		s, err := NewStarter(StarterOptions{Commands: [][]string{command}, Env: env, Policy: open})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		want := "/\n"
+		if len(env) > 0 {
+			want = "a/\n"
+		}
+		for name, start := range map[string]interface {
+			Output(context.Context, []string, int) ([]byte, error)
+		}{"a starter": s, "this process": Commands(env)} {
+			if out, err := start.Output(t.Context(), command, 100); err != nil || string(out) != want {
+				t.Errorf("%s with %q: %q, %v", name, env, out, err)
+			}
+		}
+	}
+}
+
 func TestStarter_OtherCommand_IsRefused(t *testing.T) {
 	s := starter(t, []string{"echo", "a b"}, []string{"true"})
 	for _, c := range [][]string{{"echo"}, {"echo", "a", "b"}, {"echo", "a b", ""}, {"false"}, {"sh", "-c", "id"}, {""}} {

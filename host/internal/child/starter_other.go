@@ -11,8 +11,13 @@ func NewStarter(o StarterOptions) (*Starter, error) { return &Starter{o}, nil }
 // RunStarterIfAsked does nothing here.
 func RunStarterIfAsked() {}
 
-// Start starts a process.
-func (s *Starter) Start(spec Spec, ended func(error)) (*Process, error) { return Start(spec, ended) }
+// Start starts a process. Commands get the environment of the options.
+func (s *Starter) Start(spec Spec, ended func(error)) (*Process, error) {
+	if s != nil {
+		spec.env = append([]string{}, s.options.Env...)
+	}
+	return Start(spec, ended)
+}
 
 // Close does nothing.
 func (s *Starter) Close() {}

@@ -104,12 +104,12 @@ func (a *App) startCommands(configs []host.Config) error {
 	if len(commands) == 0 {
 		return nil
 	}
-	resolver := secrets.Default{LookupEnv: a.LookupEnv, Commands: (*confinement.Starter)(nil)}
+	env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return named[name]
+	})
+	resolver := secrets.Default{LookupEnv: a.LookupEnv, Commands: confinement.Commands(env)}
 	if a.Confines() {
-		env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
-			name, _, _ := strings.Cut(variable, "=")
-			return named[name]
-		})
 		s, err := confinement.NewCommandStarter(commands, env)
 		if err != nil {
 			return fmt.Errorf("the commands of exec: cannot be started: %w", err)
