@@ -220,7 +220,8 @@ func plainText(v any) string {
 const (
 	// sampleRows is how many rows decide the widths of the columns. Later rows are printed as they come.
 	sampleRows = 500
-	// maxCell is the width at which a cell is cut, in columns.
+	// maxCell is the width at which a terminal's cell is cut, in columns. Elsewhere, longer cells are whole and move the rest of
+	// their row.
 	maxCell = 60
 )
 
@@ -238,7 +239,10 @@ type tableRows struct {
 func (r *tableRows) Row(values []any) error {
 	cells := make([]string, len(values))
 	for i, v := range values {
-		cells[i] = runewidth.Truncate(term.OneLine(plainText(v)), maxCell, "…")
+		cells[i] = term.OneLine(plainText(v))
+		if r.Room > 0 {
+			cells[i] = runewidth.Truncate(cells[i], maxCell, "…")
+		}
 	}
 	if r.widths != nil {
 		r.print(cells)
@@ -260,7 +264,7 @@ func (r *tableRows) release() {
 		empty := true
 		natural[i] = runewidth.StringWidth(header[i])
 		for _, row := range r.sample {
-			natural[i] = max(natural[i], runewidth.StringWidth(row[i]))
+			natural[i] = max(natural[i], min(runewidth.StringWidth(row[i]), maxCell))
 			empty = empty && row[i] == ""
 		}
 		if !empty || r.Named || r.KeepEmpty || len(r.sample) == 0 {

@@ -104,3 +104,14 @@ func TestTimes_AnyPrecision_SortAsText(t *testing.T) {
 		}
 	}
 }
+
+// TestTable_WithoutATerminal_IsWhole: what a program reads is not cut, whatever its length.
+func TestTable_WithoutATerminal_IsWhole(t *testing.T) {
+	long := strings.Repeat("x", 500)
+	for room, whole := range map[int]bool{0: true, 120: false} {
+		lines, _ := printTable(t, room, Layout{Named: true}, []string{"id", "text", "after"}, []any{"1", long, "z"}, []any{"2", "short", "z"})
+		if strings.Contains(lines[1], long) != whole || len(lines[2]) > 120 {
+			t.Errorf("%d columns:\n%s", room, strings.Join(lines, "\n"))
+		}
+	}
+}
