@@ -17,7 +17,7 @@ import (
 func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Request) *abi.Response {
 	target, err := c.conn.client.Target(egress.Call{Endpoint: endpoint, Request: *req})
 	if err != nil {
-		return nil // Send reports what is wrong with it
+		return nil // Send reports the mistake in the request
 	}
 	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, IfMatch: gate.IfMatch(req.Headers), Body: bytes.Clone(req.Body)}
 	refuse := func(e abi.SendError) *abi.Response {
@@ -50,7 +50,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.violate("write_refused", err.Error())
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
 	}
-	c.writes.gate.Refused = true // until it is sent
+	c.writes.gate.Refused = true // nothing has been sent yet
 	err = c.writes.counter.Count(ctx)
 	var over gate.CeilingError
 	if errors.As(err, &over) {
@@ -77,8 +77,8 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 	return nil
 }
 
-// keepsState reports whether a response now shows the state before the first write, and a plan or the audit needs it.
-// For a plan, a module may read more than the write needs.
+// keepsState reports whether a response that arrives now shows the state before the first write, and a plan or the audit
+// needs that state. It is always true for a plan, since a module may read more than the write needs.
 func (c *call) keepsState() bool {
 	if c.writes.gate.Plan {
 		return true // a plan sends nothing, so every read shows the state before
@@ -86,7 +86,7 @@ func (c *call) keepsState() bool {
 	return c.writes.gate.BeforeWrite != nil && c.class != abi.Read && len(c.writes.entry.targets) == 0
 }
 
-// keepState stores a response as the state for a plan or the audit.
+// keepState stores a successful response to a GET as the state for a plan or the audit, if keepsState says so.
 func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	if c.keepsState() && endpoint.Method() == http.MethodGet && out.Status == http.StatusOK && out.Length <= gate.MaxState {
 		c.writes.gate.States.Keep(endpoint, c.answers.Read(out.Body))

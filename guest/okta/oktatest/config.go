@@ -12,37 +12,37 @@ const DefaultToken = "00SIMULATED-ORG-TOKEN-NOT-A-SECRET-0000000"
 
 // Config describes an org. The zero value is an Identity Engine org with 50 users, 5 groups and 250 log events.
 type Config struct {
-	// Seed determines ids, users and events: the same seed and clock give the same bytes. Default 1.
+	// Seed determines ids, users and events. The same seed and clock produce the same responses. Default 1.
 	Seed int64
 
 	// Users, Groups and Events are the initial numbers; -1 means none. Defaults 50, 5 and 250. The first user owns the
 	// token and is a super administrator. Ada Lovelace (ada.lovelace@example.com) and Alan Turing
 	// (alan.turing@example.com) follow, so there are at least 3 users unless there are none. The first group is
-	// Everyone. Events are from the 20 hours before the org was created; they are generated on request and need no
-	// memory.
+	// Everyone. Events are from the 20 hours before the org was created. The org generates them on request, so they need
+	// no memory.
 	Users, Groups, Events int
 
-	// EventDays is the number of days before the org's creation over which the seeded events are spread evenly. The
-	// maximum is 90, as Okta keeps events for 90 days. Default: the 20 hours.
+	// EventDays is a number of days before the org's creation. The initial events are spread evenly over these days. The
+	// maximum is 90, since Okta keeps events for 90 days. Default: the 20 hours before the creation.
 	EventDays int
 
-	// GroupRules is the initial number of active group rules. Each adds a department to one of the groups without
-	// administrator roles. Default none.
+	// GroupRules is the initial number of active group rules. Each rule adds the users of a department to one of the groups
+	// without administrator roles. Default none.
 	GroupRules int
 
 	// Devices, AuthorizationServers, OAuthClients and CustomRoles are the initial numbers; -1 means none. Defaults 8,
 	// 3, 3 and 2. The first authorization server has the id "default" too.
 	Devices, AuthorizationServers, OAuthClients, CustomRoles int
 
-	// Sessions is the initial number of sessions, which the first users have; -1 means none. Default 10.
+	// Sessions is the initial number of sessions. The first users have them. -1 means none. Default 10.
 	Sessions int
 
-	// Factors is how many of the first users may have factors; -1 means none. Default all that are not STAGED.
+	// Factors is how many of the first users may have factors; -1 means none. By default, all users that are not STAGED may.
 	Factors int
 
-	// Forbid lists endpoints that answer 403 E0000006, as if the token's administrator lacked a role. An endpoint is
-	// written as "GET /api/v1/groups/{groupId}"; the names of path parameters do not matter. New panics if the org does
-	// not have one.
+	// Forbid lists endpoints that answer 403 E0000006, as if the token's administrator lacked a role. Write an endpoint as
+	// "GET /api/v1/groups/{groupId}". The names of path parameters do not matter. New panics if the org lacks a listed
+	// endpoint.
 	Forbid []string
 
 	// Unavailable lists endpoints that answer 401 E0000015 without rate-limit headers, as if the org lacked a feature.
@@ -51,10 +51,10 @@ type Config struct {
 	// Engine is "idx" (Identity Engine, the default) or "v1" (Classic), which has neither devices nor authenticators.
 	Engine string
 
-	// NoAPIAccessManagement is for an org without the feature of custom authorization servers.
+	// NoAPIAccessManagement removes Okta's feature API Access Management, which has custom authorization servers.
 	NoAPIAccessManagement bool
 
-	// Token is the API token that the header Authorization: SSWS must have. Default DefaultToken.
+	// Token is the API token that the org accepts, in a header "Authorization: SSWS <token>". Default DefaultToken.
 	Token string
 
 	// ServiceApps are the OAuth service apps of the org at the start. See Org.AddServiceApp.
@@ -67,22 +67,22 @@ type Config struct {
 	// users, 200 groups, 1,000 group members, 1,000 events, 100 custom roles, and 200 of everything else.
 	MaxPageSize int
 
-	// RateLimits are the requests per Window by bucket ("/api/v1/logs"). The bucket "*" means all buckets that are not
-	// listed. By default "/api/v1/logs" has 120 and any other 600. A negative number removes the limit and its headers.
+	// RateLimits are the allowed requests per Window, by bucket ("/api/v1/logs"). The bucket "*" means all buckets that are
+	// not listed. By default "/api/v1/logs" has 120 and any other 600. A negative number removes the limit and its headers.
 	RateLimits map[string]int
 
-	// EmailInterval is the minimum time between two mails to one user: an earlier request for a mail answers 429
-	// E0000118. Okta documents 5 s, but not for which mails. Default 0, no limit.
+	// EmailInterval is the minimum time between two e-mails to one user. The org answers an earlier request with 429
+	// E0000118. Okta documents 5 s, but not for which e-mails. Default 0, no limit.
 	EmailInterval time.Duration
 
 	// Window is the length of a rate-limit window. Default 60 s. Windows are not aligned to the minute.
 	Window time.Duration
 
-	// SearchDelay is how long a change takes to be found by search; reads by id see it immediately. Default 0.
+	// SearchDelay is the time until a search finds a change. Reads by id see the change immediately. Default 0.
 	SearchDelay time.Duration
 
 	// TransitionTime is how long an activation or a deactivation of a user takes, as in an org that provisions to apps.
-	// Until then the user has the old status, transitioningToStatus is the new one, and other changes are refused.
+	// Meanwhile the user has the old status, transitioningToStatus is the new one, and the org refuses other changes.
 	// Default 0.
 	TransitionTime time.Duration
 
@@ -112,7 +112,7 @@ type Config struct {
 	RequestLog int
 }
 
-// Okta's own limits of a page.
+// Okta's own limits for the number of records in a page.
 const (
 	pageUsers   = 200
 	pageGroups  = 200
@@ -162,7 +162,7 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// pageLimit returns the maximum number of records of a page whose limit in Okta is okta.
+// pageLimit returns the maximum number of records in a page. okta is Okta's own limit for that page.
 func (c Config) pageLimit(okta int) int {
 	if c.MaxPageSize > 0 {
 		return min(c.MaxPageSize, okta)

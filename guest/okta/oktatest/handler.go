@@ -16,31 +16,31 @@ type endpoint struct {
 	bucket  string // Okta's rate-limit bucket
 	handle  func(*Org, *call) (answer, error)
 
-	feature  func(Config) bool // the feature that the org must have, or nil; see features.go
+	feature  func(Config) bool // reports whether the org has the feature that the endpoint needs; nil if it needs none
 	open     bool              // needs no token
-	unlocked bool              // does its own locking
-	ahead    bool              // is matched before others, whose path parameters could match its literals: /groups/rules/{id}
+	unlocked bool              // the handler does its own locking
+	ahead    bool              // match it first: a path parameter of another endpoint could match its literal, as in /groups/rules/{id}
 }
 
 // call is one request on its way to a handler.
 type call struct {
 	*http.Request
 	id     string    // X-Okta-Request-Id
-	now    time.Time // one time for everything that the request does
+	now    time.Time // the time of the request, used for all its effects
 	origin string    // origin of the links in the answer
 	body   []byte
 	effect bool        // the request changed state
-	repeat bool        // answer with the page before
-	app    *ServiceApp // whose token the request has; nil for an API token
+	repeat bool        // answer with the previous page
+	app    *ServiceApp // the app whose token the request has; nil for an API token
 }
 
-// answer is what a handler wants to send. The zero status means 200.
+// answer is the response of a handler. The zero status means 200.
 type answer struct {
 	status  int
 	header  http.Header
 	body    []byte
-	recycle func() // called when body is no longer needed
-	foreign bool   // comes from something in front of Okta's API
+	recycle func() // ServeHTTP calls it when body is no longer needed; may be nil
+	foreign bool   // the answer comes from a gateway or proxy, not from Okta's API
 }
 
 const maxRequestBody = 1 << 20 // bytes
@@ -62,7 +62,7 @@ func (o *Org) register(endpoints []endpoint) {
 	}
 }
 
-// routes matches endpoints, and their paths with any method.
+// routes has a mux that matches endpoints, and a mux that matches their paths with any method.
 type routes struct{ endpoints, paths *http.ServeMux }
 
 func newRoutes() routes { return routes{http.NewServeMux(), http.NewServeMux()} }
@@ -81,8 +81,8 @@ func (o *Org) route(r *http.Request) (found match) {
 	return found
 }
 
-// match is the mux's result for a request. It acts as the mux's ResponseWriter, because the mux only routes and fills
-// in path parameters. Anything else that the mux would answer, such as a redirect to a cleaner path, is dropped.
+// match is the mux's result for a request. The mux only routes and fills in path parameters, so match serves as its
+// ResponseWriter. match drops anything that the mux itself answers, such as a redirect to a cleaner path.
 type match struct {
 	endpoint    *endpoint
 	otherMethod bool // the path exists, for another method
@@ -138,7 +138,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.Kind != ResetBefore && f.Kind != ResetAfter {
 		entry.Status = a.status
 	}
-	o.received.add(entry) // before the answer, so that a caller who has it can count
+	o.received.add(entry) // before the answer is sent, so that a caller who has the answer finds its request counted
 	switch f.Kind {
 	case ResetBefore, ResetAfter:
 		reset(w)
@@ -216,8 +216,9 @@ func (o *Org) handle(c *call, e *endpoint, write bool) (answer, error) {
 	return e.handle(o, c)
 }
 
-// authorized reports whether r has the token, and the token is valid. It is not if its owner is suspended, deactivated
-// or deleted, and answers E0000011 (support.okta.com, "HTTP 401 E0000011"; CDCgov/prime-simplereport#4156).
+// authorized reports whether r has the token, and the token is valid. A token is not valid if its owner is suspended,
+// deactivated or deleted. The org then answers E0000011 (support.okta.com, "HTTP 401 E0000011";
+// CDCgov/prime-simplereport#4156).
 func (o *Org) authorized(r *http.Request) bool {
 	if r.Header.Get("Authorization") != "SSWS "+o.cfg.Token {
 		return false
@@ -235,8 +236,8 @@ func (o *Org) authorized(r *http.Request) bool {
 	return owner.exists && status != suspended && status != deprovisioned
 }
 
-// administers reports whether the token's owner has an administrator role: a token may do what its owner may. A service app
-// needs one, too.
+// administers reports whether the token's owner has an administrator role, since a token may do what its owner may. For the
+// token of a service app, it reports whether the app has a role.
 // https://developer.okta.com/docs/guides/create-an-api-token/
 func (o *Org) administers(c *call) bool {
 	if c.app != nil {
@@ -258,7 +259,7 @@ func (o *Org) refusal(err error) answer {
 	return answer{status: refused.status, body: refused.body(o.ids.next("oae", 25))}
 }
 
-// write sends a, compressed if the client and the configuration allow it and it is large enough.
+// write sends a. It compresses the body if the body is large enough and both the client and the configuration allow it.
 func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
 	body, done := o.prepare(w, c, a)
 	defer done()
@@ -298,8 +299,8 @@ func requestOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// lengthMissing reports whether r is a write without a length, which Okta refuses. Requests without a server (a test
-// that calls ServeHTTP) do not have this header, and HTTP/2 does not need it.
+// lengthMissing reports whether r is a write without a length, which Okta refuses. HTTP/2 needs no Content-Length. A test
+// that calls ServeHTTP directly sets none either, so lengthMissing is false for requests without a server.
 func lengthMissing(r *http.Request) bool {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		return false

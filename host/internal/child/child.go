@@ -1,11 +1,11 @@
-// Package child starts all processes of this program: the program itself again, as a process that does one job, and the
-// commands that a configuration names.
+// Package child starts all child processes of this program. A child is either this program again, for one job, or a
+// command that a configuration names.
 //
-// A program that starts children calls a function first in main that looks at Asked, and does the job then. Such children get
-// pipes, and no variable of this process's environment, which may hold secrets.
+// At the start of its main, a program that starts children must call Asked for each job, and do the job if Asked returns
+// true. A child with a job gets pipes. It gets no variable of this process's environment, since those may hold secrets.
 //
-// A confined process cannot start others. Before it confines itself, it makes a Starter, which is a process that does it for
-// it. Start and Starter.Start take the same Spec, and a nil Starter is Start.
+// A confined process cannot start other processes. Before it confines itself, it makes a Starter: a process that starts
+// others on request. Start and Starter.Start take the same Spec. A nil Starter works like Start.
 package child
 
 import (
@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// A Job is what a child does. It is the name of the environment variable that asks for it.
+// A Job is what a child does. Its value is the name of the environment variable that tells a child to do the job.
 type Job string
 
 // The jobs.
@@ -35,16 +35,16 @@ func Asked(job Job) bool { return os.Getenv(string(job)) != "" }
 // Spec says what to start: this program with a job, or a command.
 type Spec struct {
 	Job   Job
-	Name  string     // how processes list the child
-	Pipes []*os.File // the child finds them with Files; the caller closes its own after the start
-	Home  string     // the variable HOME of the child; empty is none
+	Name  string     // the child's name in lists of processes
+	Pipes []*os.File // the child finds them with Files. The caller closes its copies after the start
+	Home  string     // the variable HOME of the child; empty sets none
 
 	// Command is the program and its arguments. The child gets the environment of the process that starts it, and no pipes.
 	Command []string
-	env     []string // the environment of the command instead
+	env     []string // if not nil, the environment of the command
 
-	Stdin, Stdout *os.File  // nil is nothing
-	Stderr        io.Writer // gets what the child writes until it ends; nil is nothing
+	Stdin, Stdout *os.File  // nil means the null device
+	Stderr        io.Writer // gets what the child writes to stderr until it ends; nil discards it
 }
 
 // Process is a child that was started. Its methods are safe for concurrent use.
@@ -54,10 +54,12 @@ type Process struct {
 	statm *os.File // /proc/PID/statm, if another process opened it
 }
 
-// Kill ends the process, and does nothing if it has ended. A command's own children are ended too.
+// Kill kills the process, and does nothing if the process has ended. If the process runs a command, Kill also kills the
+// other processes of its group.
 func (p *Process) Kill() { p.kill() }
 
-// waitDelay is how long the pipes of a child that has ended are read: its own children may have them.
+// waitDelay is how long this process goes on reading the pipes of a child that has ended. The child's own children may
+// keep the pipes open.
 const waitDelay = time.Second
 
 // command returns the command of a spec.
@@ -81,13 +83,14 @@ func (s Spec) command() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// Start starts a child of this process. It calls ended with how the child ended, nil for success, in a goroutine of its own.
+// Start starts a child of this process. When the child ends, Start calls ended in another goroutine, with nil if the child
+// succeeded.
 func Start(s Spec, ended func(error)) (*Process, error) {
 	cmd, err := s.command()
 	if err != nil {
 		return nil, err
 	}
-	if s.Stdin != nil { // a nil *os.File would be a reader
+	if s.Stdin != nil { // a nil *os.File in cmd.Stdin would not be a nil io.Reader
 		cmd.Stdin = s.Stdin
 	}
 	if s.Stdout != nil {
@@ -115,15 +118,15 @@ func Start(s Spec, ended func(error)) (*Process, error) {
 	return &Process{PID: cmd.Process.Pid, kill: kill}, nil
 }
 
-// notAsked returns the error for a process whose environment asks for a job, and that has no pipes.
+// notAsked returns the error for a process whose environment names a job, but which has no pipes.
 func notAsked(job Job) error {
-	return fmt.Errorf("%s is set, but this process was not started for it: unset it", job)
+	return fmt.Errorf("the environment variable %s is set, but this process has no pipes for that job: unset the variable", job)
 }
 
 // excerptSize is how many bytes Beginning keeps.
 const excerptSize = 4 << 10
 
-// Beginning is a writer that keeps the first 4 KiB. A crash says first what it is. It is safe for concurrent use.
+// Beginning is a writer that keeps the first 4 KiB, since a crash report begins with the cause. It is safe for concurrent use.
 type Beginning struct {
 	mu sync.Mutex
 	b  []byte
@@ -137,7 +140,7 @@ func (s *Beginning) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// String returns what was kept.
+// String returns the kept bytes.
 func (s *Beginning) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,10 +14,10 @@ type MemoryGauge struct {
 	base int64
 }
 
-// NewMemoryGauge returns a gauge of a process. If the process cannot be measured, the gauge measures nothing.
+// NewMemoryGauge returns a gauge of a process. If it cannot measure the process, the gauge measures nothing.
 func NewMemoryGauge(pid int) *MemoryGauge { return newMemoryGauge(openStatm(pid)) }
 
-// MemoryGauge returns a gauge of the process. It is called once.
+// MemoryGauge returns a gauge of the process. Call it at most once for a process.
 func (p *Process) MemoryGauge() *MemoryGauge {
 	if p.statm != nil {
 		return newMemoryGauge(p.statm)
@@ -25,7 +25,7 @@ func (p *Process) MemoryGauge() *MemoryGauge {
 	return NewMemoryGauge(p.PID)
 }
 
-// openStatm opens the file that says how much memory a process uses, and returns nil if it cannot.
+// openStatm opens the file that says how much memory a process uses. It returns nil if it cannot open the file.
 func openStatm(pid int) *os.File {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -43,10 +43,10 @@ func newMemoryGauge(f *os.File) *MemoryGauge {
 	return m
 }
 
-// Base returns how many bytes the process used when NewMemoryGauge was called.
+// Base returns how many bytes of private memory the process used when the gauge was made.
 func (m *MemoryGauge) Base() int64 { return m.base }
 
-// Used returns how many bytes of memory the process has of its own, or 0 if that is not known.
+// Used returns how many bytes of private memory the process uses, or 0 if that is not known.
 func (m *MemoryGauge) Used() int64 {
 	if m.file == nil {
 		return 0
