@@ -43,10 +43,10 @@ type waiting struct {
 
 // message is what the two processes say. The files of a start come with it.
 type message struct {
-	Number  uint32          `json:"number"`
-	Options *StarterOptions `json:"options,omitempty"` // the first message
-	Start   *startMessage   `json:"start,omitempty"`
-	Kill    bool            `json:"kill,omitempty"`
+	Number  uint32        `json:"number"`
+	Options bool          `json:"options,omitempty"` // the first message: its file has the StarterOptions
+	Start   *startMessage `json:"start,omitempty"`
+	Kill    bool          `json:"kill,omitempty"`
 
 	PID   int    `json:"pid,omitempty"`   // it was started
 	Ended bool   `json:"ended,omitempty"` // it has ended, or could not be started
@@ -66,6 +66,8 @@ const (
 	// The largest message, and the most files with one.
 	maxMessage = 128 << 10
 	maxFiles   = 16
+	// maxOptions is the most bytes of options. Linux gives a process at most 6 MiB of arguments and environment.
+	maxOptions = 64 << 20
 	// maxRunning is how many processes a Starter has at a time.
 	maxRunning = 256
 )
@@ -87,12 +89,47 @@ func NewStarter(o StarterOptions) (*Starter, error) {
 		_ = conn.Close()
 		return nil, err
 	}
-	if err := send(conn, message{Options: &o}); err != nil {
+	if err := sendOptions(conn, o); err != nil {
 		s.Close()
 		return nil, err
 	}
 	go s.listen()
 	return s, nil
+}
+
+// sendOptions sends the first message. The options are in a file of the memory, because a message is too small for some
+// environments. Nobody can change the file.
+func sendOptions(conn *net.UnixConn, o StarterOptions) error {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.MemfdCreate("options", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "options")
+	defer func() { _ = f.Close() }() // the other process has its own
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	return send(conn, message{Options: true}, f)
+}
+
+// receiveOptions receives what sendOptions sends.
+func receiveOptions(conn *net.UnixConn) (o StarterOptions, err error) {
+	first, files, err := receive(conn)
+	if err != nil {
+		return o, err
+	}
+	defer closeAll(files)
+	if !first.Options || len(files) != 1 {
+		return o, errors.New("it is not the first message")
+	}
+	return o, json.NewDecoder(io.NewSectionReader(files[0], 0, maxOptions)).Decode(&o)
 }
 
 // connOf returns the connection of a socket, which it closes.
@@ -337,11 +374,9 @@ func serve() error {
 	if s.conn, err = connOf(files[0]); err != nil {
 		return notAsked(starting)
 	}
-	first, _, err := receive(s.conn)
-	if err != nil || first.Options == nil {
+	if s.options, err = receiveOptions(s.conn); err != nil {
 		return notAsked(starting)
 	}
-	s.options = *first.Options
 	for _, variable := range s.options.Env {
 		if path, ok := strings.CutPrefix(variable, "PATH="); ok {
 			if err := os.Setenv("PATH", path); err != nil { // where commands are looked for

@@ -82,6 +82,22 @@ func TestOutput_Environment_IsThatOfTheOptions(t *testing.T) {
 	}
 }
 
+func TestStarter_LargeEnvironment_ReachesTheCommand(t *testing.T) {
+	var env []string
+	for i := range 8 { // one variable has at most 128 KiB on Linux
+		env = append(env, fmt.Sprintf("V%d=%s", i, strings.Repeat("x", 100<<10)))
+	}
+	command := []string{"/bin/sh", "-c", "echo ${#V0} ${#V7}"}
+	s, err := NewStarter(StarterOptions{Commands: [][]string{command}, Env: env, Policy: open})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if out, err := s.Output(t.Context(), command, 100); err != nil || string(out) != "102400 102400\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestStarter_OtherCommand_IsRefused(t *testing.T) {
 	s := starter(t, []string{"echo", "a b"}, []string{"true"})
 	for _, c := range [][]string{{"echo"}, {"echo", "a", "b"}, {"echo", "a b", ""}, {"false"}, {"sh", "-c", "id"}, {""}} {
@@ -239,11 +255,14 @@ func TestStarter_InvalidMessages_EndNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = null.Close() }()
-	for _, m := range []message{{}, {Number: 7, Kill: true}, {Number: 8, Ended: true}, {Options: &StarterOptions{Commands: [][]string{{"id"}}}},
+	for _, m := range []message{{}, {Number: 7, Kill: true}, {Number: 8, Ended: true}, {Options: true},
 		{Number: 9, Start: &startMessage{Streams: [3]bool{true, true, true}}}} {
 		if err := send(s.conn, m, null, null, null, null); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := sendOptions(s.conn, StarterOptions{Commands: [][]string{{"id"}}, Policy: open}); err != nil {
+		t.Fatal(err)
 	}
 	if out, err := s.Output(t.Context(), []string{"id"}, 1000); err == nil {
 		t.Errorf("a command of a second message of options was started: %s", out)
