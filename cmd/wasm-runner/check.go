@@ -323,10 +323,10 @@ func (r *report) addRoute(a *cli.App, c host.Config, failed *abi.Error) {
 func (r *report) addSecret(ref string) {
 	path, isFile := strings.CutPrefix(ref, "file:")
 	if info, err := os.Stat(path); isFile && err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		r.warn("secret", fmt.Sprintf("%s is there, and users other than its owner may use it (mode %04o)", ref, info.Mode().Perm()), "chmod 600 "+path)
+		r.warn("secret", fmt.Sprintf("%s is there, and users other than its owner may use it (mode %04o)", secrets.Name(ref), info.Mode().Perm()), "chmod 600 "+path)
 		return
 	}
-	r.add("secret", true, ref+" is there", "")
+	r.add("secret", true, secrets.Name(ref)+" is there", "")
 }
 
 // addAccess adds which scopes an OAuth client has, and what they give. It reports whether the client can sign in, or how it

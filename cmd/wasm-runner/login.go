@@ -176,11 +176,11 @@ func (o *loginOptions) configure(ctx context.Context, place cli.NewConnections, 
 		case o.baseURL != "" && o.baseURL != existing.BaseURL:
 			return host.Config{}, cli.Usagef("connection %s of %s has the address %s: choose another name, or change the file", o.name, place.Path, existing.BaseURL)
 		case existing.TokenSecretRef == "":
-			return host.Config{}, cli.Usagef("connection %s signs in with the key at %s, which login does not keep: change it there", o.name, existing.OAuth.PrivateKeyRef)
+			return host.Config{}, cli.Usagef("connection %s signs in with the key at %s, which login does not keep: change it there", o.name, secrets.Name(existing.OAuth.PrivateKeyRef))
 		case o.clientID != "":
 			return host.Config{}, cli.Usagef("connection %s signs in with a token: choose another name for the service app", o.name)
 		case scheme != "file" && scheme != "keyring":
-			return host.Config{}, cli.Usagef("the token of connection %s is not kept by login: it is at %s, so change it there", o.name, existing.TokenSecretRef)
+			return host.Config{}, cli.Usagef("the token of connection %s is not kept by login: it is at %s, so change it there", o.name, secrets.Name(existing.TokenSecretRef))
 		}
 		return *existing, nil
 	}

@@ -70,7 +70,7 @@ type Process struct {
 type Account struct {
 	ID     string `json:"id,omitempty"`
 	Name   string `json:"name,omitempty"`
-	Secret string `json:"secret_ref,omitempty"` // reference to the credential: env:NAME or file:PATH
+	Secret string `json:"secret_ref,omitempty"` // reference to the credential, such as env:NAME; of a command, only its program
 	Absent string `json:"absent,omitempty"`     // why id and name are not known
 }
 

@@ -156,7 +156,7 @@ func (s Settings) credentials(ctx context.Context) (secrets.Value, error) {
 		return v, fmt.Errorf("%s: %w", s.Names.Secret, err)
 	}
 	if !strings.Contains(v.Reveal(), ":") {
-		return secrets.Value{}, fmt.Errorf("%s: %s has no colon: write user:password into it", s.Names.Secret, s.Secret)
+		return secrets.Value{}, fmt.Errorf("%s: %s has no colon: write user:password into it", s.Names.Secret, secrets.Name(s.Secret))
 	}
 	return v, nil
 }

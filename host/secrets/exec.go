@@ -51,17 +51,27 @@ func Command(ref string) (words []string, ok bool, err error) {
 	return words, true, nil
 }
 
-// fromCommand returns the output of the command of a reference, without a trailing newline. Errors name the program alone: an
-// argument may be a secret itself.
+// Name returns a reference as people may see it. Of a command it has the program alone: an argument may be a secret itself.
+func Name(ref string) string {
+	words, ok, err := Command(ref)
+	switch {
+	case !ok:
+		return ref
+	case err != nil:
+		return execScheme + "[…]"
+	case len(words) == 1:
+		return fmt.Sprintf("%s[%s]", execScheme, words[0])
+	}
+	return fmt.Sprintf("%s[%s, …]", execScheme, words[0])
+}
+
+// fromCommand returns the output of the command of a reference, without a trailing newline.
 func (d Default) fromCommand(ctx context.Context, ref string) (string, error) {
 	words, _, err := Command(ref)
 	if err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("%s[%s, …]", execScheme, words[0])
-	if len(words) == 1 {
-		name = fmt.Sprintf("%s[%s]", execScheme, words[0])
-	}
+	name := Name(ref)
 	if d.Commands == nil {
 		return "", unavailablef("%s: this program starts no commands: use env:NAME or file:PATH", name)
 	}

@@ -42,6 +42,25 @@ func TestCommand_EachReference_IsReadOrExplained(t *testing.T) {
 	}
 }
 
+func TestName_EachReference_HidesArgumentsAlone(t *testing.T) {
+	for ref, want := range map[string]string{
+		"env:A":                    "env:A",
+		"file:/a/b":                "file:/a/b",
+		"keyring:a":                "keyring:a",
+		"":                         "",
+		"exec:[vault]":             "exec:[vault]",
+		"exec:[vault, ARGUMENT]":   "exec:[vault, …]",
+		`exec:["a b", "ARGUMENT"]`: "exec:[a b, …]",
+		"exec:vault ARGUMENT":      "exec:[…]", // it cannot be read
+		"exec:[sh, 'ARGUMENT']":    "exec:[…]",
+		"exec:":                    "exec:[…]",
+	} {
+		if got := secrets.Name(ref); got != want {
+			t.Errorf("%s: %q, want %q", ref, got, want)
+		}
+	}
+}
+
 // commands answers instead of processes.
 type commands func(words []string) ([]byte, error)
 

@@ -137,7 +137,7 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 	}
 	for i := 0; i < len(value); i++ {
 		if value[i] <= ' ' || value[i] >= 0x7f {
-			return Value{}, unavailablef("%s holds a character that no token has (byte %d): a space or line break too many?", ref, i)
+			return Value{}, unavailablef("%s holds a character that no token has (byte %d): a space or line break too many?", Name(ref), i)
 		}
 	}
 	return New(value), nil

@@ -49,20 +49,20 @@ type Reader struct {
 func (r *Reader) Read(ctx context.Context, s Source) *audit.Account {
 	static, ok := s.Credential.(credential.Static)
 	if !ok {
-		return &audit.Account{Secret: s.Secret, ID: s.Client}
+		return &audit.Account{Secret: secrets.Name(s.Secret), ID: s.Client}
 	}
 	r.once.Do(func() { r.lock = make(chan struct{}, 1) })
 	select {
 	case r.lock <- struct{}{}:
 		defer func() { <-r.lock }()
 	case <-ctx.Done():
-		return &audit.Account{Secret: s.Secret, Absent: "the call's time ended while another call read the account"}
+		return &audit.Account{Secret: secrets.Name(s.Secret), Absent: "the call's time ended while another call read the account"}
 	}
 	token, err := static.Refresh(ctx)
 	if r.known != nil && r.token == token && (r.known.Absent == "" || time.Since(r.asked) < maxAge) {
 		return r.known
 	}
-	found := &audit.Account{Secret: s.Secret}
+	found := &audit.Account{Secret: secrets.Name(s.Secret)}
 	if s.Spec == nil {
 		found.Absent = "the module's manifest has no account endpoint"
 	} else if err == nil {

@@ -34,6 +34,17 @@ func source(exchange func(ctx context.Context) *abi.SendError) (s Source, asked 
 		}}, asked
 }
 
+func TestRead_TokenOfACommand_NamesItsProgramAlone(t *testing.T) {
+	s, _ := source(func(context.Context) *abi.SendError {
+		return &abi.SendError{Code: abi.SendConnect, Message: "no route"}
+	})
+	s.Secret = "exec:[vault, ARGUMENT]"
+	var r Reader
+	if a := r.Read(t.Context(), s); a.Secret != "exec:[vault, …]" {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestRead_WithoutAnAccount_SaysWhyAndAsksAgainLater(t *testing.T) {
 	s, asked := source(func(context.Context) *abi.SendError {
 		return &abi.SendError{Code: abi.SendConnect, Message: "no route"}

@@ -145,7 +145,7 @@ type keyError string
 
 // Error implements error.
 func (e keyError) Error() string {
-	return "token_secret_ref: " + string(e) + " is a private key, not a token: write oauth with client_id and private_key_ref instead"
+	return "token_secret_ref: " + secrets.Name(string(e)) + " is a private key, not a token: write oauth with client_id and private_key_ref instead"
 }
 
 // Unwrap returns secrets.ErrUnavailable.

@@ -152,7 +152,7 @@ type keyError struct {
 
 // Error implements error.
 func (e keyError) Error() string {
-	return fmt.Sprintf("oauth.private_key_ref: %s has no usable private key: %v", e.ref, e.reason)
+	return fmt.Sprintf("oauth.private_key_ref: %s has no usable private key: %v", secrets.Name(e.ref), e.reason)
 }
 
 // Unwrap returns secrets.ErrUnavailable.
