@@ -272,7 +272,7 @@ func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Requ
 	if !signed {
 		return c.conn.client.Send(ctx, out)
 	}
-	attempt, failed := c.use.Begin(ctx)
+	attempt, failed := c.use.Begin(ctx, endpoint.Endpoint)
 	if failed != nil {
 		return &egress.Response{}, failed
 	}

@@ -18,8 +18,8 @@ import (
 type Source interface {
 	// Ready gets what the requests of a call need. Its error is an Error.
 	Ready(context.Context, Scopes) error
-	// Begin returns an attempt to send one request. Its error is an Error.
-	Begin(context.Context, Scopes) (Attempt, error)
+	// Begin returns an attempt to send one request to an endpoint. Its error is an Error.
+	Begin(ctx context.Context, endpoint string, s Scopes) (Attempt, error)
 	// Reload reads the references of the connection again, and reports whether a secret changed.
 	Reload(context.Context) (changed bool, err error)
 	// Shows reports whether a text contains a credential that may have been sent.
@@ -126,7 +126,7 @@ func (s Static) begin(ctx context.Context) (secrets.Value, error) {
 }
 
 // Begin implements Source.
-func (s Static) Begin(ctx context.Context, _ Scopes) (Attempt, error) {
+func (s Static) Begin(ctx context.Context, _ string, _ Scopes) (Attempt, error) {
 	token, err := s.begin(ctx)
 	return &staticAttempt{s, []secrets.Value{token}}, err
 }

@@ -117,9 +117,9 @@ func (u *Use) Authorize(req *abi.Request) (signed bool, err error) {
 	return true, nil
 }
 
-// Begin returns an attempt to send a signed request of the call.
-func (u *Use) Begin(ctx context.Context) (Attempt, *abi.SendError) {
-	attempt, err := u.Source.Begin(ctx, u.Scopes)
+// Begin returns an attempt to send a signed request of the call to an endpoint.
+func (u *Use) Begin(ctx context.Context, endpoint string) (Attempt, *abi.SendError) {
+	attempt, err := u.Source.Begin(ctx, endpoint, u.Scopes)
 	if err != nil {
 		return nil, sendError(err)
 	}

@@ -2,9 +2,11 @@ package oauth
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -13,25 +15,25 @@ import (
 )
 
 // Begin implements credential.Source.
-func (c *Client) Begin(ctx context.Context, s credential.Scopes) (credential.Attempt, error) {
+func (c *Client) Begin(ctx context.Context, endpoint string, s credential.Scopes) (credential.Attempt, error) {
 	t, err := c.token(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	return &attempt{client: c, scopes: s, token: t}, nil
+	return &attempt{client: c, endpoint: endpoint, scopes: s, token: t}, nil
 }
 
 // attempt signs one request.
 type attempt struct {
-	client  *Client
-	scopes  credential.Scopes
-	token   *token
-	path    string // the method and path
-	renewed bool   // the service refused the first token, and token is its replacement
-	nonce   string // of the last proof
-	refused string // the nonce that the service last refused, and
-	asked   string // the one that it asked for instead
-	nonced  int    // how often the request was repeated with another nonce
+	client   *Client
+	endpoint string
+	scopes   credential.Scopes
+	token    *token
+	renewed  bool   // the service refused the first token, and token is its replacement
+	nonce    string // what the last proof had
+	refused  string // the nonce that the service last refused, and
+	asked    string // the one that it asked for instead
+	nonced   int    // how often the request was repeated with another nonce
 }
 
 // maxNonced is how often a request is repeated because its nonce is out of date. While a nonce changes, parallel requests
@@ -41,7 +43,6 @@ const maxNonced = 16
 // Sign implements credential.Attempt. Each call makes a new proof.
 func (a *attempt) Sign(method string, address *url.URL) (s egress.Signature, err error) {
 	c := a.client
-	a.path = method + " " + address.Path
 	if !a.token.bound {
 		s.Authorization = c.config.Auth.Prefix + " " + a.token.value.Reveal()
 		return s, nil
@@ -73,21 +74,15 @@ func (a *attempt) Again(ctx context.Context, resp *egress.Response) bool {
 	}
 	if !c.tokenRefused(resp) {
 		if resp.Status < 400 {
-			c.setLasting(a.path, false)
+			c.accept(a)
 		}
 		return false
 	}
-	if a.renewed { // a new token does not help
-		c.setLasting(a.path, true)
-		return false
-	}
-	if c.isLasting(a.path) {
-		return false
-	}
-	c.drop(a.token)
-	t, err := c.token(ctx, a.scopes)
+	t, err := c.replace(ctx, a)
 	if err != nil {
 		c.config.Logger.Warn("the service refused an access token, and there is no new one", "status", resp.Status, "reason", err.Error())
+	}
+	if t == nil {
 		return false
 	}
 	a.token, a.renewed = t, true
@@ -124,26 +119,50 @@ func (c *Client) tokenRefused(resp *egress.Response) bool {
 	return false
 }
 
-// setLasting records whether the service refused a request to a path even with a new token. The cause of such a refusal
-// is the request, not the token.
-func (c *Client) setLasting(path string, lasting bool) {
+// accept records that the service accepted a token.
+func (c *Client) accept(a *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !lasting {
-		delete(c.lasting, path)
-		return
+	a.token.accepted = c.config.Now()
+	c.works[a.endpoint] = true
+	if a.renewed {
+		delete(c.vain, a.token)
 	}
-	const most = 256
-	if len(c.lasting) >= most {
-		clear(c.lasting)
-	}
-	c.lasting[path] = c.config.Now()
 }
 
-// isLasting reports whether setLasting recorded such a refusal less than lastingFor ago.
-func (c *Client) isLasting(path string) bool {
+// replace returns a token that may be accepted instead of the one that the service refused. It returns nil if the cause
+// of the refusal is probably the request, and not the token. The number of tokens that it requests in vain is limited,
+// so that refused requests do not use up those that a connection may request.
+func (c *Client) replace(ctx context.Context, a *attempt) (*token, error) {
+	c.mu.Lock()
+	now := c.config.Now()
+	if a.renewed {
+		c.lasting[a.endpoint] = now
+		c.mu.Unlock()
+		return nil, nil
+	}
+	maps.DeleteFunc(c.vain, func(_ *token, at time.Time) bool { return now.Sub(at) >= time.Hour })
+	maps.DeleteFunc(c.lasting, func(_ string, at time.Time) bool { return now.Sub(at) >= lastingFor })
+	_, lasting := c.lasting[a.endpoint]
+	good := !c.works[a.endpoint] && now.Sub(a.token.accepted) < acceptedFor
+	current := false // no other call has replaced it
+	for _, known := range c.tokens {
+		current = current || known == a.token
+	}
+	if lasting || good || current && len(c.vain) >= maxVain {
+		c.mu.Unlock()
+		return nil, nil
+	}
+	maps.DeleteFunc(c.tokens, func(_ string, known *token) bool { return known == a.token })
+	c.mu.Unlock()
+	t, err := c.token(ctx, a.scopes)
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, found := c.lasting[path]
-	return found && c.config.Now().Sub(at) < lastingFor
+	if t.accepted.IsZero() {
+		c.vain[t] = now
+	}
+	return t, nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,6 +33,8 @@ const (
 	maxMargin        = time.Minute      // a token is renewed so long before it expires, or after nine tenths of its life
 	refusedFor       = 10 * time.Second // a scope that was refused is not requested again before
 	lastingFor       = 10 * time.Minute // see Client.lasting
+	acceptedFor      = time.Minute      // a token is good for so long after it was accepted, if an endpoint that has accepted none refuses it
+	maxVain          = 20               // tokens an hour that are requested in place of a refused one and do not help
 	defaultLife      = 5 * time.Minute  // if a response has no expires_in
 )
 
@@ -78,11 +79,13 @@ type Client struct {
 	round   uint64               // number of requests for a token so far
 	nonces  struct{ tokens, requests string }
 	offset  time.Duration        // what the service's clock is ahead of this machine's
-	lasting map[string]time.Time // paths whose 401 a new token did not change, and when that was
+	lasting map[string]time.Time // endpoints whose refusal a new token did not change, and when that was
+	works   map[string]bool      // endpoints that have accepted a token
+	vain    map[*token]time.Time // tokens that replaced a refused one and did not help, and when that was
 	key     string               // fingerprint of the private key that was last used
 }
 
-// token is an access token. It does not change.
+// token is an access token. Only accepted changes.
 type token struct {
 	value   secrets.Value
 	bound   bool     // to the key of the proofs
@@ -90,6 +93,8 @@ type token struct {
 	missing []string // what was requested and not granted
 	renew   time.Time
 	expires time.Time
+
+	accepted time.Time // when the service last accepted it, if ever; it changes under Client.mu
 }
 
 // failure is a request for a token that failed.
@@ -116,7 +121,7 @@ func New(c Config) (*Client, error) {
 		c.Options.DPoP = Off
 	}
 	client := &Client{config: c, minting: make(chan struct{}, 1), tokens: map[string]*token{}, failed: map[string]failure{}, refused: map[string]time.Time{},
-		lasting: map[string]time.Time{}}
+		lasting: map[string]time.Time{}, works: map[string]bool{}, vain: map[*token]time.Time{}}
 	_, path, _ := strings.Cut(c.Auth.TokenEndpoint, " ")
 	client.audience = c.Base.Scheme + "://" + c.Base.Host + path
 	if c.Options.DPoP != Off {
@@ -351,13 +356,6 @@ func (c *Client) Granted(ctx context.Context, scopes []string) (granted, missing
 	}
 	slices.Sort(missing)
 	return granted, missing, nil
-}
-
-// drop forgets a token that the service refused.
-func (c *Client) drop(t *token) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	maps.DeleteFunc(c.tokens, func(_ string, known *token) bool { return known == t })
 }
 
 // Shows implements credential.Source.

@@ -169,6 +169,65 @@ func TestSend_TokenRefused_AsksForANewOneOnce(t *testing.T) {
 	}
 }
 
+func TestSend_EndpointsThatRefuse_LeaveTokensForTheOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		endpoint func(i int) string
+		id       func(i int) string
+		most     int // tokens
+	}{
+		"objects of one endpoint":        {func(int) string { return "GET /refused/{id}" }, strconv.Itoa, 2},
+		"endpoints":                      {func(i int) string { return "GET /refused/" + strconv.Itoa(i) + "/{id}" }, strconv.Itoa, 1 + maxVain},
+		"endpoints that accept, too":     {func(i int) string { return "GET /some/" + strconv.Itoa(i/2) + "/{id}" }, func(i int) string { return []string{"x", "refused"}[i%2] }, 1 + maxVain},
+		"an endpoint that does at times": {func(int) string { return "GET /some/{id}" }, func(i int) string { return []string{"x", "refused"}[i%2] }, 2},
+		"another that accepts": {func(i int) string {
+			return []string{"GET /good/{id}", "GET /refused/" + strconv.Itoa(i) + "/{id}"}[i%2]
+		}, strconv.Itoa, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			s.refuses = "refused"
+			client := connect(t, s, nil)
+			for i := range 3 * MaxTokensPerHour {
+				if status, err := client.getAt(t.Context(), c.endpoint(i), c.id(i), need("a.read")); err != nil || status != 403 && status != 200 {
+					t.Fatal(i, status, err)
+				}
+			}
+			if len(s.minted) > c.most {
+				t.Errorf("%d tokens, want at most %d", len(s.minted), c.most)
+			}
+			if status, err := client.get(t.Context(), need("b.read")); status != 200 || err != nil {
+				t.Errorf("another set of scopes: %d %v", status, err)
+			}
+		})
+	}
+}
+
+// TestSend_ManyRefusedAtOnce_ShareOneNewToken runs under -race.
+func TestSend_ManyRefusedAtOnce_ShareOneNewToken(t *testing.T) {
+	s := newServer(t)
+	c := connect(t, s, nil)
+	for round := range 5 {
+		if err := c.Ready(t.Context(), need("a.read")); err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Lock()
+		clear(s.tokens)
+		s.mu.Unlock()
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				if status, err := c.getAt(context.Background(), "GET /e"+strconv.Itoa(i)+"/{id}", "x", need("a.read")); status != 200 || err != nil {
+					t.Error(status, err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(s.minted) != round+2 || len(c.vain) > 0 {
+			t.Fatalf("round %d: %d tokens, %d of them in vain", round, len(s.minted), len(c.vain))
+		}
+	}
+}
+
 func TestSend_NewTokenRefused_ReturnsTheFirstResponse(t *testing.T) {
 	s := newServer(t)
 	c := connect(t, s, nil)
@@ -231,7 +290,7 @@ func TestAgain_NonceChangedByAnother_RepeatsWithIt(t *testing.T) {
 	address := c.config.Base.JoinPath("things")
 	var attempts []credential.Attempt
 	for range 2 {
-		a, err := c.Begin(t.Context(), need("a.read"))
+		a, err := c.Begin(t.Context(), "GET /things", need("a.read"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -375,7 +434,7 @@ func TestReady_EachRefusal_SaysWhatToDo(t *testing.T) {
 			if strings.Contains(err.Error(), "eyJ") {
 				t.Errorf("shows an assertion: %v", err)
 			}
-			if _, err := client.Begin(t.Context(), need("a.read")); err == nil {
+			if _, err := client.Begin(t.Context(), "GET /things", need("a.read")); err == nil {
 				t.Error("Begin: no error")
 			}
 		})

@@ -76,6 +76,7 @@ type server struct {
 	posts   int             // requests to the token endpoint
 	proven  int             // API requests with a good proof
 	stale   int             // those of them with another nonce
+	refuses string          // if set, the API refuses the paths that contain it
 	calls   []string        // scopes of the tokens of API requests
 	faults  []string        // requests that no correct client sends
 	waiting chan struct{}   // if set, each request to the token endpoint receives from it
@@ -125,6 +126,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.token(w, r)
 	default:
+		if s.refuses != "" && strings.Contains(r.URL.Path, s.refuses) {
+			fail(403, "expired_session", "x")(w)
+			return
+		}
 		if len(s.api) > 0 {
 			answer := s.api[0]
 			s.api = s.api[1:]
@@ -355,13 +360,17 @@ func need(required ...string) credential.Scopes { return credential.Scopes{Requi
 
 // get sends a request for a page, as a call does.
 func (c connected) get(ctx context.Context, s credential.Scopes) (int, *abi.SendError) {
+	return c.getAt(ctx, "GET /things/{id}", "a b", s)
+}
+
+func (c connected) getAt(ctx context.Context, template, id string, s credential.Scopes) (int, *abi.SendError) {
 	use := credential.Use{Auth: c.config.Auth, Source: c.Client, Scopes: s}
-	endpoint := abi.Endpoint{Endpoint: "GET /things/{id}", Bucket: "things", Query: []string{"q"}}
-	attempt, err := use.Begin(ctx)
+	endpoint := abi.Endpoint{Endpoint: template, Bucket: "things", Query: []string{"q"}}
+	attempt, err := use.Begin(ctx, endpoint.Endpoint)
 	if err != nil {
 		return 0, err
 	}
-	out := egress.Call{Endpoint: endpoint, Request: abi.Request{Endpoint: endpoint.Endpoint, Path: map[string]string{"id": "a b"}, Query: [][2]string{{"q", "x"}}}}
+	out := egress.Call{Endpoint: endpoint, Request: abi.Request{Endpoint: endpoint.Endpoint, Path: map[string]string{"id": id}, Query: [][2]string{{"q", "x"}}}}
 	for {
 		out.Sign = attempt.Sign
 		resp, err := c.egress.Send(ctx, out)
