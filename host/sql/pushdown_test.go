@@ -62,6 +62,12 @@ func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
 		{"a prefix", `SELECT count(*) > 0 FROM okta.users WHERE login LIKE 'ada.lovelace%'`, `[true]`, 1},
 		{"newest events", `SELECT count(*) FROM (SELECT * FROM okta.system_log ORDER BY published DESC LIMIT 10)`, `[10]`, 3},
 		{"the newest events", `SELECT event_type IS NOT NULL FROM okta.system_log ORDER BY published DESC LIMIT 1`, `[true]`, 1},
+		{"the newest events in another case", `SELECT event_type IS NOT NULL FROM OKTA.System_Log ORDER BY PUBLISHED DESC LIMIT 2`, `[true]
+[true]`, 1},
+		{"the oldest events in another case", `SELECT published > now() - INTERVAL 90 DAY FROM SYSTEM_LOG s ORDER BY S.Published LIMIT 1`, `[true]`, 1},
+		{"a user by login in another case", `SELECT count(*) FROM Okta.USERS WHERE LOGIN = 'ada.lovelace@example.com'`, `[1]`, 1},
+		{"a user by a quoted id in another case", `SELECT count(*) FROM okta."Users" u WHERE U."ID" = getvariable('ada')`, `[1]`, 1},
+		{"factors in another case", `SELECT count(*) > 0 FROM okta.Users u JOIN OKTA.User_Factors F ON f.USER_ID = U.ID WHERE u.Login = 'ada.lovelace@example.com'`, `[true]`, 2},
 		{"the newest failures", `SELECT l.outcome_result FROM okta.system_log l WHERE outcome_result = 'FAILURE' AND published > now() - INTERVAL 80 DAY ORDER BY l.published DESC LIMIT 1 OFFSET 3`, `["FAILURE"]`, 1},
 		{"the oldest events", `SELECT published > now() - INTERVAL 90 DAY FROM system_log ORDER BY published LIMIT 1`, `[true]`, 1},
 		{"any event", `SELECT published > now() - INTERVAL 90 DAY FROM system_log LIMIT 1`, `[true]`, 1},

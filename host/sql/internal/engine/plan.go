@@ -246,10 +246,14 @@ func (e *Engine) inOrder(s *statement, text string, readable func(string) string
 	asked := readable(o.statement)
 	root, p, ok := e.explain(s.ctx, s, asked)
 	one, found := p.only()
-	if !ok || !root.IsStream(scanOperator) || one == nil || one.call.View != o.view {
+	if !ok || !root.IsStream(scanOperator) || one == nil || !strings.EqualFold(one.call.View, o.view) {
 		return "", p, false
 	}
-	found.Order, found.Descending = o.column, o.descending
+	at := slices.IndexFunc(one.table.Columns, func(c wire.Column) bool { return strings.EqualFold(c.Name, o.column) })
+	if at < 0 {
+		return "", p, false
+	}
+	found.Order, found.Descending = one.table.Columns[at].Name, o.descending
 	message, err := e.source.Plan(s.ctx, one.call, *found)
 	return asked, p, err == nil && message.Ordered
 }
