@@ -24,13 +24,14 @@ import (
 
 // loginOptions is one run of login.
 type loginOptions struct {
-	app     *cli.App
-	name    string
-	baseURL string
-	store   string // where the token goes: auto, keyring or file
-	proxy   string
-	caFile  string
-	private bool
+	app      *cli.App
+	name     string
+	baseURL  string
+	store    string // where the token goes: auto, keyring or file
+	proxy    string
+	caFile   string
+	proxyRef string
+	private  bool
 
 	clientID, keyFile, keyID string // the OAuth service app
 }
@@ -72,6 +73,9 @@ With --client-id the connection signs in as an OAuth service app, whose private 
 			if (o.clientID == "") != (o.keyFile == "") {
 				return cli.Usagef("--client-id and --private-key belong together: give both, or neither")
 			}
+			if o.keyID != "" && o.clientID == "" {
+				return cli.Usagef("--key-id is the id of --private-key: give --client-id and --private-key, too")
+			}
 			return cli.OneOf("store", o.store, stores)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -84,6 +88,7 @@ With --client-id the connection signs in as an OAuth service app, whose private 
 	f.StringVar(&o.keyFile, "private-key", "", "`file` with the private key of the service app, as PEM or JWK")
 	f.StringVar(&o.keyID, "key-id", "", "`id` of that key at the org, if the file does not have it")
 	f.StringVar(&o.proxy, "proxy", "", "proxy on the way to the org: its `address`, or environment")
+	f.StringVar(&o.proxyRef, "proxy-credentials", "", "`place` of the proxy's user:password: env:NAME or file:PATH")
 	f.StringVar(&o.caFile, "ca-file", "", "PEM `file` of certificate authorities that are trusted besides the system's")
 	f.BoolVar(&o.private, "allow-private-network", false, "allow an address of this machine or of a private network")
 	cli.CompleteFixed(cmd, "store", stores[1:])
@@ -184,7 +189,7 @@ func (o *loginOptions) configure(ctx context.Context, place cli.NewConnections, 
 		}
 		return *existing, nil
 	}
-	config := host.Config{Name: o.name, Kind: place.Kind, Proxy: o.proxy, CAFile: absolute(o.caFile), AllowPrivateNetwork: o.private}
+	config := host.Config{Name: o.name, Kind: place.Kind, Proxy: o.proxy, ProxyCredentialsRef: o.proxyRef, CAFile: absolute(o.caFile), AllowPrivateNetwork: o.private}
 	var err error
 	if config.BaseURL, err = o.askAddress(ctx, place); err != nil {
 		return config, err
@@ -211,11 +216,11 @@ func (o *loginOptions) configure(ctx context.Context, place cli.NewConnections, 
 // askAddress returns the org's address, from the flag or the person at the terminal.
 func (o *loginOptions) askAddress(ctx context.Context, place cli.NewConnections) (string, error) {
 	if o.baseURL != "" {
-		u, err := egress.ParseBaseURL(o.baseURL, place.Addresses)
+		u, err := o.parse(o.baseURL, place)
 		if err != nil {
 			return "", cli.Usagef("--base-url: %w", err)
 		}
-		return u.String(), nil
+		return u, nil
 	}
 	tty, out, err := askOn(o.app, false)
 	if err != nil {
@@ -230,14 +235,29 @@ func (o *loginOptions) askAddress(ctx context.Context, place cli.NewConnections)
 		if err != nil {
 			return "", err
 		}
-		u, err := egress.ParseBaseURL(answer, place.Addresses)
+		u, err := o.parse(answer, place)
 		if err == nil {
-			return u.String(), nil
+			return u, nil
 		}
 		if _, err := fmt.Fprintf(out, "%s\n", term.OneLine(err.Error())); err != nil {
 			return "", err
 		}
 	}
+}
+
+// parse checks an address. A name without a scheme, as people type it first, is https.
+func (o *loginOptions) parse(address string, place cli.NewConnections) (string, error) {
+	if address != "" && !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	u, err := egress.ParseBaseURL(address, place.Addresses)
+	if err != nil {
+		return "", err
+	}
+	if egress.ThisMachine(u.Hostname()) && !o.private {
+		return "", fmt.Errorf("%s is this machine: if that is intended, run login with --allow-private-network", u.Host)
+	}
+	return u.String(), nil
 }
 
 // askToken returns the token, from standard input or the person at the terminal.
@@ -319,7 +339,7 @@ func (o *loginOptions) try(ctx context.Context, place cli.NewConnections, config
 		return ctx.Err()
 	}
 	if slices.ContainsFunc(r.Checks, func(f finding) bool { return !f.OK }) {
-		a.Warnf("nothing was saved: correct what says FAIL, and run login again")
+		a.Warnf("nothing was saved: correct the checks that failed, and run login again")
 		return cli.ErrReported
 	}
 	return nil
