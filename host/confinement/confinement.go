@@ -28,7 +28,7 @@ import (
 // allow the whole folder.
 type Files struct {
 	read, write, remove, devices []string
-	narrowed                     []string
+	narrowed, wide               []string
 	keyStore                     bool
 }
 
@@ -36,7 +36,15 @@ type Files struct {
 func (f *Files) Read(path string) { f.read = append(f.read, path) }
 
 // Write adds a folder in which all files can be read, written, created and removed.
-func (f *Files) Write(folder string) { f.write = append(f.write, folder) }
+func (f *Files) Write(folder string) { f.allow(folder, folder) }
+
+// allow allows writing to a folder for a path.
+func (f *Files) allow(folder, path string) {
+	f.write = append(f.write, folder)
+	if holdsOthers(folder) && !slices.Contains(f.wide, path) {
+		f.wide = append(f.wide, path)
+	}
+}
 
 // KeyStore keeps the system's key store, from which keyring: references are read. It is reached over a Unix socket, and the kernel
 // cannot tell that one from others. So the program keeps them all, and can ask other programs, such as systemd, to start some.
@@ -44,7 +52,7 @@ func (f *Files) KeyStore() { f.keyStore = true }
 
 // Remove adds a folder that the program removes with all in it.
 func (f *Files) Remove(folder string) {
-	f.write = append(f.write, folder)
+	f.Write(folder)
 	f.remove = append(f.remove, filepath.Dir(folder))
 }
 
@@ -70,7 +78,8 @@ func (f *Files) Watch(path string) {
 }
 
 // Rewrite adds a file that the program writes, renames, replaces or locks: all files of its folder can be written. A device or
-// pipe is allowed alone.
+// pipe is allowed alone. The kernel cannot allow one file that is replaced, so a folder that many programs share is opened as well, and
+// Wide names the file.
 func (f *Files) Rewrite(path string) {
 	for _, folder := range folders(path) {
 		switch kind(path) {
@@ -82,13 +91,17 @@ func (f *Files) Rewrite(path string) {
 			if folder == "/dev" { // a link such as /dev/stdout
 				folder = path
 			}
-			f.write = append(f.write, folder)
+			f.allow(folder, path)
 		}
 	}
 }
 
 // Narrowed returns the files of Watch whose folder stays closed. If one is replaced, the program cannot read the new one.
 func (f *Files) Narrowed() []string { return f.narrowed }
+
+// Wide returns the files of Rewrite, and the folders of Write and Remove, for which a folder with the files of other programs can be
+// written, such as the home folder. They should be in a folder of their own.
+func (f *Files) Wide() []string { return f.wide }
 
 // The kinds of a path.
 const (
@@ -129,6 +142,32 @@ func shared(folder string) bool {
 	}
 	home, err := os.UserHomeDir()
 	return err == nil && folder == filepath.Clean(home)
+}
+
+// holdsOthers reports whether a folder that can be written has the files of other programs: it is shared, is for temporary files, or
+// the home folder is in it.
+func holdsOthers(folder string) bool {
+	full, err := filepath.Abs(folder)
+	if err != nil {
+		full = folder
+	}
+	if shared(full) {
+		return true
+	}
+	others := []string{os.TempDir(), "/tmp", "/var/tmp"}
+	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) {
+		if real, err := filepath.EvalSymlinks(home); err == nil {
+			home = real
+		}
+		for ; home != filepath.Dir(home); home = filepath.Dir(home) {
+			others = append(others, home)
+		}
+	}
+	info, err := os.Stat(full)
+	return err == nil && slices.ContainsFunc(others, func(other string) bool {
+		there, err := os.Stat(other)
+		return err == nil && os.SameFile(info, there)
+	})
 }
 
 // systemFiles are read by Go's and the C library's resolver, by TLS, and for local times. They are closed to writing.

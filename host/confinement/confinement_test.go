@@ -41,6 +41,51 @@ func TestInstead_AddressOfThisMachine_IsReplacedIfTheFileIsClosed(t *testing.T) 
 	}
 }
 
+func TestFiles_WrittenToASharedFolder_AreWide(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "people", "ada")
+	own := filepath.Join(home, "run")
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", home)
+	in := func(folder string) string { return filepath.Join(folder, "file") }
+	other := filepath.Join(t.TempDir(), "home")
+	if err := os.Symlink(home, other); err != nil {
+		t.Skip("this system has no links")
+	}
+	for path, wide := range map[string]bool{
+		in(home): true, in(filepath.Dir(home)): true, in(other): true, in("/"): true, in("/etc"): true, in(os.TempDir()): true, in("/tmp"): true,
+		in(own): false, in(t.TempDir()): false, "/dev/null": false, "/dev/none": false,
+	} {
+		var f Files
+		f.Rewrite(path)
+		var want []string
+		if wide {
+			want = []string{path}
+		}
+		if got := f.Wide(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q are wide, want %q", path, got, want)
+		}
+	}
+	for folder, wide := range map[string]bool{home: true, own: false, filepath.Join(home, "later"): false} {
+		var write, remove Files
+		write.Write(folder)
+		remove.Remove(folder)
+		if got := write.Wide(); (len(got) == 1) != wide {
+			t.Errorf("writing the folder %s: %q are wide", folder, got)
+		}
+		if got := remove.Wide(); (len(got) == 1) != wide {
+			t.Errorf("removing the folder %s: %q are wide", folder, got)
+		}
+	}
+	var read Files
+	read.Watch(in(home))
+	read.Read(home)
+	if got := read.Wide(); got != nil {
+		t.Errorf("%q are only read", got)
+	}
+}
+
 func TestFiles_OfAPath_AreItsFolderAndItsTarget(t *testing.T) {
 	dir, target := t.TempDir(), t.TempDir()
 	link := filepath.Join(dir, "link")

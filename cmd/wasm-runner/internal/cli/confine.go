@@ -83,6 +83,10 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 	} else {
 		log.Debug("this process is confined", "by", report.Walls)
 	}
+	if wide := files.Wide(); need.Long && report.Landlock > 0 && len(wide) > 0 {
+		log.Warn("a module that breaks out could write all files of a folder that other programs use, such as your home folder: keep these in a folder of their own",
+			"written", strings.Join(wide, ", "))
+	}
 	if narrow := files.Narrowed(); need.Long && len(narrow) > 0 {
 		log.Info("if one of these files is replaced, this process cannot read the new one: keep them in a folder of their own", "files", strings.Join(narrow, ", "))
 	}
