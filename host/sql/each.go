@@ -15,6 +15,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/host/sql/internal/pushdown"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
@@ -172,6 +173,7 @@ func (e *eachRows) list(ctx context.Context, values chan<- string, pushed *wire.
 		return err
 	}
 	defer rows.Close()
+	var sent records.RecentKeys // a list may have a record twice
 	for {
 		page, err := e.query.next(other.Operation, rows)
 		if err != nil || len(page) == 0 {
@@ -179,7 +181,7 @@ func (e *eachRows) list(ctx context.Context, values chan<- string, pushed *wire.
 		}
 		var found []string // the page is not valid while others are read
 		for _, record := range page {
-			if value, ok := cellText(rows.Cells(record)[0]); ok {
+			if value, ok := cellText(rows.Cells(record)[0]); ok && !sent.Before([]byte(value)) {
 				found = append(found, value)
 			}
 		}
