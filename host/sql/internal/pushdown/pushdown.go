@@ -500,7 +500,7 @@ func (e expression) of(c *wire.Condition) (string, bool) {
 		}
 		return grouped(parts, "or")
 	case wire.OpStarts, wire.OpFoldStarts:
-		if e.typ != abi.Varchar || len(c.Values) != 1 || c.Op == wire.OpFoldStarts && (!e.how.Fold || !ascii(c.Values[0])) {
+		if e.typ != abi.Varchar || len(c.Values) != 1 || c.Op == wire.OpFoldStarts && (!e.how.Fold || !folds(c.Values[0])) {
 			return "", false
 		}
 		quoted, ok := quote(c.Values[0])
@@ -519,7 +519,7 @@ func (e expression) equal(value string, fold bool) (string, bool) {
 	switch e.typ {
 	case abi.Varchar:
 		quoted, ok := quote(value)
-		return e.how.Name + " eq " + quoted, ok && e.can(abi.OperatorEqual) && (!fold || ascii(value))
+		return e.how.Name + " eq " + quoted, ok && e.can(abi.OperatorEqual) && (!fold || folds(value))
 	case abi.Boolean:
 		return e.how.Name + " eq " + value, e.can(abi.OperatorEqual) && (value == "true" || value == "false")
 	case abi.TimestampTZ:
@@ -549,8 +549,10 @@ func quote(value string) (string, bool) {
 	return `"` + value + `"`, !odd && value != "" && len(value) <= maxValue && strings.TrimSpace(value) == value
 }
 
-func ascii(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r > 0x7e })
+// folds reports whether only ASCII becomes a text in lower case. DuckDB makes a k of the Kelvin sign and an i of İ, which a service
+// need not do.
+func folds(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r > 0x7e || strings.ContainsRune("kKiI", r) })
 }
 
 // Unbounded reports whether a condition does not limit a column of times from below.
