@@ -45,8 +45,8 @@ type Endpoint struct {
 	// ClassRules set another class by the top-level members of the request's body.
 	ClassRules []ClassRule `json:"class_rules,omitempty"`
 	// Sensitive are the members of responses that the host removes before the guest gets the body. Each is a path of
-	// object keys joined by dots, which matches at any depth and in each element of an array. The host keeps a member
-	// whose value is a sensitive value of the input.
+	// object keys joined by dots. It matches at any depth, and in each element of an array. The host keeps a member whose
+	// value is a sensitive value of the input.
 	Sensitive []string `json:"sensitive,omitempty"`
 	// Reveals are those of Sensitive that the guest gets nevertheless, because the operation outputs them. A request of
 	// class read must not have any. The host treats the result of such a call as sensitive, even if the guest does not.
@@ -58,8 +58,8 @@ type Endpoint struct {
 	// RequestHeader.
 	Headers []RequestHeader `json:"headers,omitempty"`
 	// Delimiters are the names of blanks whose values may have characters that divide a URL: see CheckBlank. The host
-	// sends such characters escaped. Declare a blank only if the service and every gateway before it read the escaped
-	// characters as part of the value.
+	// sends such characters escaped. Declare a blank only if the service and its gateways read the escaped characters as part
+	// of the value.
 	Delimiters []string `json:"delimiters,omitempty"`
 	// Guards are checks by the host before a request.
 	Guards []Guard `json:"guards,omitempty"`

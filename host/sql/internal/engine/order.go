@@ -20,7 +20,7 @@ type ordered struct {
 }
 
 // ordered removes the ORDER BY from SELECT … FROM view WHERE … ORDER BY column LIMIT n. ok is false for all other statements.
-// The caller must check in the plan that only a filter and a projection lie between the view and the ORDER BY.
+// The caller must check the plan: only a filter and a projection may lie between the view and the ORDER BY.
 func (e *Engine) ordered(ctx context.Context, statement string) (o ordered, ok bool) {
 	parsed := e.serialized(ctx, statement)
 	node, _ := tree.At(parsed, "statements", 0, "node").(map[string]any)
