@@ -135,6 +135,7 @@ type Response struct {
 	Attempts  int           // requests that were sent, or failed to be sent
 	Waited    time.Duration // waits for rate limits and between attempts
 	RequestID string
+	BodyTook  time.Duration // from the arrival of Header to the end of Body
 }
 
 // ABIHeaders returns the response headers that a guest may see: names in lower case, with all values.

@@ -223,6 +223,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 	if err != nil {
 		return nil, c.sendError(ctx, timed, err, t)
 	}
+	arrived := c.config.Clock.Now()
 	defer func() { _ = resp.Body.Close() }()
 	switch resp.StatusCode {
 	case 301, 302, 303, 307, 308:
@@ -238,7 +239,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 		e.Status, e.RequestID = resp.StatusCode, c.requestID(resp.Header)
 		return nil, e
 	}
-	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: content, RequestID: c.requestID(resp.Header)}
+	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: content, RequestID: c.requestID(resp.Header), BodyTook: c.config.Clock.Now().Sub(arrived)}
 	if c.config.BaseURL.Scheme == "http" && wantsHTTPS(answer) {
 		content.Release()
 		return nil, &abi.SendError{Code: abi.SendTLS, Sent: true, Lasting: true, Status: resp.StatusCode,

@@ -63,7 +63,7 @@ func (a *attempt) Sign(method string, address *url.URL) (s egress.Signature, err
 // most maxNonced times, and once when a new token replaces one that the service refused.
 func (a *attempt) Again(ctx context.Context, resp *egress.Response) bool {
 	c := a.client
-	latest := c.observe(resp.Header, &c.nonces.requests)
+	latest := c.observe(resp, &c.nonces.requests)
 	if resp.Status == http.StatusUnauthorized && a.token.bound && asksForNonce(resp.Header) { // says nothing about the token
 		if latest == a.nonce || a.nonced == maxNonced {
 			return false

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -370,8 +371,13 @@ func (c *Client) ShowsIn(b []byte) bool {
 
 func (c *Client) shows(found func(secret string) bool) bool {
 	now := c.config.Now()
+	expired := func(t *token) bool { return !now.Before(t.expires) }
 	c.mu.Lock()
+	if slices.ContainsFunc(c.sent, expired) { // no secret is kept longer than needed
+		c.sent = slices.DeleteFunc(c.sent, expired)
+		maps.DeleteFunc(c.tokens, func(_ string, t *token) bool { return expired(t) })
+	}
 	sent := slices.Clone(c.sent)
 	c.mu.Unlock()
-	return slices.ContainsFunc(sent, func(t *token) bool { return now.Before(t.expires) && found(t.value.Reveal()) })
+	return slices.ContainsFunc(sent, func(t *token) bool { return found(t.value.Reveal()) })
 }

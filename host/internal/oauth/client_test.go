@@ -351,6 +351,31 @@ func TestReady_ClocksDiffer_UsesTheServices(t *testing.T) {
 	wantError(t, connect(t, s, nil).Ready(t.Context(), need("a.read")), abi.Rejected, "invalid_client", "This machine's clock differs from the service's by 1h0m0s: set it (NTP)")
 }
 
+// slowBody is a budget: when it is asked for room for a body, the body takes 15 seconds.
+type slowBody struct{ at *clock }
+
+func (m slowBody) Take(int64) error { m.at.add(15 * time.Second); return nil }
+func (m slowBody) Give(int64)       {}
+
+func TestSend_SlowBody_LeavesTheClock(t *testing.T) {
+	s := newServer(t)
+	at := &clock{now: time.Now().Truncate(time.Second)}
+	s.now = at.Now
+	c := connect(t, s, func(c *Config, e *egress.Config) { c.Now, e.Clock = at.Now, at })
+	attempt, err := c.Begin(t.Context(), "GET /things", need("a.read"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := at.Now()
+	resp, sendErr := c.egress.Send(t.Context(), egress.Call{Endpoint: abi.Endpoint{Endpoint: "GET /things", Bucket: "things"}, Request: abi.Request{Endpoint: "GET /things"}, Sign: attempt.Sign, Memory: slowBody{at}})
+	if sendErr != nil || resp.Status != 200 || at.Now().Sub(before) < 15*time.Second {
+		t.Fatal(resp.Status, sendErr, at.Now().Sub(before))
+	}
+	if attempt.Again(t.Context(), resp) || c.offset != 0 {
+		t.Errorf("the service's clock is taken to differ by %s", c.offset)
+	}
+}
+
 func TestReady_ScopesNotGranted_IsDeniedWithTheMissing(t *testing.T) {
 	for _, partial := range []bool{false, true} {
 		s := newServer(t)
@@ -534,6 +559,9 @@ func TestShows_TokensThatWereSent_AreFound(t *testing.T) {
 	at.add(2 * time.Hour)
 	if c.Shows("access.token.000001") {
 		t.Error("an expired token is still searched")
+	}
+	if len(c.sent)+len(c.tokens) > 0 {
+		t.Errorf("%d and %d expired tokens are kept", len(c.sent), len(c.tokens))
 	}
 	if strings.Contains(c.log.String(), "access.token") {
 		t.Errorf("log: %s", c.log)

@@ -77,7 +77,7 @@ func (c *Client) mint(ctx context.Context, scopes []string) (*token, error) {
 		if sendErr != nil {
 			return nil, notSent(sendErr)
 		}
-		c.observe(resp.Header, &c.nonces.tokens)
+		c.observe(resp, &c.nonces.tokens)
 		t, err := c.read(resp, scopes)
 		if resp.Body != nil {
 			resp.Body.Release()
@@ -146,14 +146,15 @@ func (c *Client) tokenRequest(key *Key, scopes []string) egress.Call {
 }
 
 // observe takes the service's clock and its nonce from a response. It returns the current nonce.
-func (c *Client) observe(h http.Header, nonce *string) string {
+func (c *Client) observe(resp *egress.Response, nonce *string) string {
+	h := resp.Header
 	date, err := http.ParseTime(h.Get("Date"))
 	fresh := h.Get("Dpop-Nonce")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		offset := date.Sub(c.config.Now())
-		if offset < 0 { // the Date has whole seconds
+		offset := date.Sub(c.config.Now().Add(-resp.BodyTook)) // a slow body does not make the clock late
+		if offset < 0 {                                        // the Date has whole seconds
 			offset = min(offset+time.Second, 0)
 		}
 		if offset.Abs() <= clockSlack {
