@@ -76,6 +76,15 @@ func TestReads_OktasRefusal_IsFinal(t *testing.T) {
 	}
 }
 
+// TestExplain_TokenNotValid_SaysWhatToDoForEachCredential: an OAuth connection has no token_secret_ref.
+func TestExplain_TokenNotValid_SaysWhatToDoForEachCredential(t *testing.T) {
+	code, advice := explain(abi.Upstream{Status: 401, Code: "E0000011"})
+	static, oauth, found := strings.Cut(advice, "With oauth, ")
+	if code != "credentials" || !found || !strings.Contains(static, "With token_secret_ref, ") || strings.Contains(oauth, "token_secret_ref") || !strings.Contains(oauth, "activate it") {
+		t.Errorf("%s: %s", code, advice)
+	}
+}
+
 // TestReads_ForbiddenTemporarily_IsRepeated: Okta sometimes answers E0000006 to a request that it allows.
 func TestReads_ForbiddenTemporarily_IsRepeated(t *testing.T) {
 	for _, op := range operations() {

@@ -134,8 +134,9 @@ var oauthErrors = []string{"invalid_request", "invalid_token", "insufficient_sco
 func explain(e abi.Upstream) (code, advice string) {
 	switch {
 	case e.Code == "E0000011":
-		return "credentials", "the token is not valid. It was revoked, has expired (30 days without use) or belongs to another org: put a new token where " +
-			"token_secret_ref points. Or its owner was suspended or deactivated: activate the owner, or use another administrator's token. Or it is of a service app that was deactivated: activate the app. "
+		return "credentials", "the token is not valid. With token_secret_ref, the token was revoked, has expired (30 days without use) or belongs to another org: put a new one where " +
+			"token_secret_ref points. Or its owner was suspended or deactivated: activate the owner, or use another administrator's token. " +
+			"With oauth, the service app was deactivated: activate it. Or its access token was revoked: try again in a minute. "
 	case e.Code == "E0000015":
 		return "feature", "the org does not have this feature (devices and authenticators need Identity Engine, authorization servers need API Access " +
 			"Management), or the token's owner may not use it. "

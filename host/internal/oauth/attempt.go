@@ -60,7 +60,7 @@ func (a *attempt) Sign(method string, address *url.URL) (s egress.Signature, err
 }
 
 // Again implements credential.Attempt. It returns true when the service asks for another nonce than the proof had, at
-// most maxNonced times, and once when a new token replaces one that the service refused.
+// most maxNonced times. It returns true once for a new token in place of a refused one.
 func (a *attempt) Again(ctx context.Context, resp *egress.Response) bool {
 	c := a.client
 	latest := c.observe(resp, &c.nonces.requests)
@@ -131,8 +131,8 @@ func (c *Client) accept(a *attempt) {
 }
 
 // replace returns a token that may be accepted instead of the one that the service refused. It returns nil if the cause
-// of the refusal is probably the request, and not the token. The number of tokens that it requests in vain is limited,
-// so that refused requests do not use up those that a connection may request.
+// of the refusal is probably the request, and not the token. It requests at
+// most maxVain tokens in vain, so that refusals do not use up those of an hour.
 func (c *Client) replace(ctx context.Context, a *attempt) (*token, error) {
 	c.mu.Lock()
 	now := c.config.Now()
