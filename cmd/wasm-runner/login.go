@@ -291,9 +291,9 @@ func (o *loginOptions) askToken(ctx context.Context) (secrets.Value, error) {
 
 // typed is a resolver of the token that was typed, and of the other secrets of a connection.
 type typed struct {
-	token secrets.Value
-	ref   string
-	secrets.Default
+	token  secrets.Value
+	ref    string
+	others secrets.Resolver
 }
 
 // Resolve implements secrets.Resolver.
@@ -301,7 +301,7 @@ func (t typed) Resolve(ctx context.Context, ref string) (secrets.Value, error) {
 	if ref == t.ref {
 		return t.token, nil
 	}
-	return t.Default.Resolve(ctx, ref)
+	return t.others.Resolve(ctx, ref)
 }
 
 // try checks the connection and prints the findings.
@@ -324,7 +324,7 @@ func (o *loginOptions) try(ctx context.Context, place cli.NewConnections, config
 		return err
 	}
 	r := &report{Connection: o.name}
-	resolver := typed{token: token, ref: config.TokenSecretRef, Default: secrets.Default{LookupEnv: a.LookupEnv}}
+	resolver := typed{token: token, ref: config.TokenSecretRef, others: a.OwnSecrets()}
 	c, err := m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: resolver, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ type Need struct {
 	Files confinement.Files
 	// Each adds the files that a connection needs. Nil adds none.
 	Each func(connection string, files *confinement.Files)
+	// Refs are references to secrets that no connection has.
+	Refs []string
 	// Long commands run until a user or the system ends them: connection files and secrets may be replaced meanwhile.
 	Long bool
 }
@@ -40,7 +42,7 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 		return nil
 	}
 	a.confined.entered = true
-	if err := a.startCommands(configs); err != nil {
+	if err := a.startCommands(append(secretRefs(configs), need.Refs...)); err != nil {
 		return err
 	}
 	if a.Enter == nil {
@@ -59,7 +61,7 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 			files.Watch(c.CAFile)
 		}
 	}
-	for _, ref := range secretRefs(configs) {
+	for _, ref := range append(secretRefs(configs), need.Refs...) {
 		if path, ok := strings.CutPrefix(ref, "file:"); ok {
 			files.Watch(path)
 		}
@@ -94,10 +96,10 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 }
 
 // startCommands starts what runs the commands of exec: references: this process, or a starter if it is confined soon.
-func (a *App) startCommands(configs []host.Config) error {
+func (a *App) startCommands(refs []string) error {
 	var commands [][]string
 	named := map[string]bool{} // variables that hold secrets of their own
-	for _, ref := range secretRefs(configs) {
+	for _, ref := range refs {
 		if name, ok := strings.CutPrefix(ref, "env:"); ok {
 			named[name] = true
 		}
@@ -126,6 +128,14 @@ func (a *App) startCommands(configs []host.Config) error {
 
 // Secrets returns what resolves the secrets of connections after Confine, and nil for what the host does by default.
 func (a *App) Secrets() secrets.Resolver { return a.resolver }
+
+// OwnSecrets returns what resolves the secrets that no connection has, which Need.Refs named to Confine.
+func (a *App) OwnSecrets() secrets.Resolver {
+	if a.resolver == nil {
+		return secrets.Default{LookupEnv: a.LookupEnv}
+	}
+	return a.resolver
+}
 
 // ConfinedBy says for people what confines this process. ok means that the kernel restricts both files and system calls.
 // known is false if this process is none that confines itself.

@@ -83,7 +83,7 @@ func (o *outOptions) add(f *pflag.FlagSet) {
 	f.StringVar(&o.authorization, "out-authorization", "", "`scheme` and place of the token for an address, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
 	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine, although others on the network can read the records")
 	f.StringVar(&o.route.Proxy, "out-proxy", "", "proxy on the way to an address: its `address`, such as http://proxy.example.com:3128, or environment for HTTPS_PROXY and NO_PROXY")
-	f.StringVar(&o.route.Secret, "out-proxy-credentials", "", "`place` of the user:password for --out-proxy: env:NAME or file:PATH")
+	f.StringVar(&o.route.Secret, "out-proxy-credentials", "", "`place` of the user:password for --out-proxy: env:NAME, file:PATH, keyring:NAME or exec:[PROGRAM, ARGUMENT, …]")
 	f.StringVar(&o.route.CAFile, "out-ca-file", "", "PEM `file` of certificate authorities that are trusted besides the system's, for an address")
 	f.StringVar(&o.route.TLSMin, "out-tls-min", "", "lowest TLS `version` for an address: 1.2 or 1.3 (default 1.2)")
 	f.StringVar(&o.rotateSize, "rotate-size", "", "rename the file when it reaches this `size`, such as 256MiB")
@@ -114,6 +114,8 @@ func (o *outOptions) need(a *cli.App) cli.Need {
 	if _, ref, _ := strings.Cut(o.authorization, " file:"); ref != "" {
 		need.Files.Watch(ref)
 	}
+	_, ref, _ := strings.Cut(o.authorization, " ")
+	need.Refs = []string{ref, o.route.Secret}
 	if path, is := strings.CutPrefix(o.route.Secret, "file:"); is {
 		need.Files.Watch(path)
 	}
@@ -347,7 +349,7 @@ func (o *outOptions) routeTo(a *cli.App, address string) (network.Route, error) 
 		return network.Route{}, errors.New("--out: want an address such as https://collector.example.com/events")
 	}
 	s := o.route
-	s.LookupEnv, s.Resolver = a.LookupEnv, secrets.Default{LookupEnv: a.LookupEnv}
+	s.LookupEnv, s.Resolver = a.LookupEnv, a.OwnSecrets()
 	s.Names = network.Names{Proxy: "--out-proxy", Secret: "--out-proxy-credentials", CAFile: "--out-ca-file", TLSMin: "--out-tls-min"}
 	return s.Route(u, nil)
 }
