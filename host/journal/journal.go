@@ -28,9 +28,9 @@ const DefaultTTL = 7 * 24 * time.Hour
 // Journal is what a host needs of a journal. Open returns one that is a file; a platform may implement its own. It must be
 // safe for concurrent use. What a method has recorded must survive the end of the process at any moment.
 type Journal interface {
-	// Claim takes a key exclusively for a run, until it is released. It waits for another run with the key until ctx
-	// ends (ErrBusy). A key that was used with another fingerprint is an error (ErrOther). Keys of different scopes are
-	// different keys.
+	// Claim takes a key exclusively for a run, until the Claim is released. While another run has the key, Claim waits. If
+	// ctx ends first, it returns ErrBusy. If the key was used with another fingerprint, it returns ErrOther. Keys of
+	// different scopes are different keys.
 	Claim(ctx context.Context, scope, key, fingerprint string) (Claim, error)
 	// Take counts one write of these kinds in a scope at a time. If that would exceed a ceiling, it counts nothing, and
 	// returns how long to wait and the ceiling.

@@ -36,7 +36,7 @@ func (r Refusal) String() string {
 	return fmt.Sprintf("%s: %.*s", text, maxReason, r.Reason)
 }
 
-// Refused is a file of records that a service refused. With it, the other records go on. Each record is a line
+// Refused is a file of records that a service refused. With it, the sink continues with the other records. Each record is a line
 //
 //	{"at":"2026-01-02T03:04:05Z","service":"https://…","status":400,"type":"…","reason":"…","key":"…","record":{…}}
 //
@@ -78,7 +78,7 @@ func OpenRefused(path string, o filesink.Options) (*Refused, error) {
 // String returns the name of the file.
 func (r *Refused) String() string { return r.file.String() }
 
-// Count returns how many records were put aside since the file was opened. It is safe for concurrent use.
+// Count returns how many records were added since the file was opened. It is safe for concurrent use.
 func (r *Refused) Count() int64 { return r.count.Load() }
 
 // Reopen is filesink.File.Reopen.

@@ -117,7 +117,7 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 	return ExitFailed, false
 }
 
-// final returns the last line for an error. It names a signal as the cause where it is one.
+// final returns the last line for an error. If a signal caused the error, the line says so.
 func final(code int, err error) string {
 	var outcome host.OutcomeError
 	switch {
