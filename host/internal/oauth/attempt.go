@@ -131,8 +131,8 @@ func (c *Client) accept(a *attempt) {
 }
 
 // replace returns a token that may be accepted instead of the one that the service refused. It returns nil if the cause
-// of the refusal is probably the request, and not the token. It requests at
-// most maxVain tokens in vain, so that refusals do not use up those of an hour.
+// of the refusal is probably the request, and not the token. It requests at most maxVain tokens in vain, so that refusals
+// do not use up those of an hour.
 func (c *Client) replace(ctx context.Context, a *attempt) (*token, error) {
 	c.mu.Lock()
 	now := c.config.Now()
