@@ -193,7 +193,8 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 		return errors.New(message)
 	}
 	if e.marker != "" && strings.Contains(text, e.marker) { // copied from duckdb_views()
-		return fail(fmt.Errorf("Binder Error: %w", errViewArgument)) //nolint:staticcheck // as DuckDB says it
+		//lint:ignore ST1005 DuckDB says it so
+		return fail(fmt.Errorf("Binder Error: %w", errViewArgument))
 	}
 	asked := described(text)
 	p, err := e.inspect(s.ctx, asked)
