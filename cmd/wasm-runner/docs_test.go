@@ -39,6 +39,7 @@ var notRun = map[string]string{
 	"make run":                    "TestDemoScript_OnASimulatedOrg_Succeeds runs what it calls",
 	"make build":                  "the test built the runner and the module in its place",
 	"make attack":                 "takes minutes; CI runs it",
+	"make fuzz-long":              "takes an hour",
 	"make fuzz":                   "takes a minute for each target",
 	"make check":                  "takes minutes; CI runs it",
 	"go test ./cmd/wasm-runner …": "it runs this test",
