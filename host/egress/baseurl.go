@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/network"
 )
 
 // ParseBaseURL checks the origin of a connection and returns it with its host in lower case and without a default
@@ -29,7 +30,7 @@ func ParseBaseURL(s string, known *abi.BaseURL) (*url.URL, error) {
 	}
 	host := strings.ToLower(u.Hostname())
 	advice := "https://" + strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	plain := u.Scheme == "http" && isLoopback(host)
+	plain := u.Scheme == "http" && network.Loopback(host)
 	if plain {
 		advice = "http" + strings.TrimPrefix(advice, "https")
 	}
@@ -73,14 +74,6 @@ func isHost(host string) bool {
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n > 0
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
 }
 
 // ThisMachine reports whether a host of a URL names this machine.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/mach5/okta-connector/host/network"
 )
 
 // Errors for a name that resolves to an address which is not allowed.
@@ -77,7 +79,7 @@ func (c *Config) judge(host string, a netip.Addr) error {
 	switch {
 	case c.BaseURL.Scheme == "http" && !thisMachine(a): // whatever a resolver or a hosts file says of localhost
 		return fmt.Errorf("%s is %s: %w, and http would send the token in plain text; use https in base_url", host, a, errPlain)
-	case c.AllowPrivateNetwork || public(a) || isLoopback(c.BaseURL.Hostname()) && a.IsLoopback():
+	case c.AllowPrivateNetwork || public(a) || network.Loopback(c.BaseURL.Hostname()) && a.IsLoopback():
 		return nil
 	}
 	return fmt.Errorf("%s is %s: %w; set allow_private_network to allow it", host, a, errPrivate)

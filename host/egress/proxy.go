@@ -12,7 +12,7 @@ import (
 var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"}
 
 // UnusedProxy returns the name of the environment variable that sets a proxy for an address, or "". It respects
-// NO_PROXY. A Client uses no proxy: messages mention the name when an address cannot be reached.
+// NO_PROXY. A Client without a proxy mentions the name when it cannot reach the address.
 func UnusedProxy(base *url.URL, lookupEnv func(string) (string, bool)) string {
 	env := func(name string) string {
 		v, _ := lookupEnv(name)

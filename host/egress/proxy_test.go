@@ -19,7 +19,6 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/network/proxytest"
-	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // secure is a service with TLS, and the pool that trusts it.
@@ -37,19 +36,7 @@ func secure(t *testing.T, http2 bool, handler http.HandlerFunc) (*httptest.Serve
 // through returns a client whose requests go through a proxy.
 func through(t *testing.T, base, proxy, credentials string, trust *x509.CertPool, change func(*Config)) *Client {
 	t.Helper()
-	s := network.Settings{Proxy: proxy}
-	if credentials != "" {
-		s.Secret = "env:PROXY_USER"
-		s.Resolver = secrets.Default{LookupEnv: func(string) (string, bool) { return credentials, true }}
-	}
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	route, err := s.Route(u, trust)
-	if err != nil {
-		t.Fatal(err)
-	}
+	route := proxytest.Route(t, base, network.Settings{Proxy: proxy}, credentials, trust)
 	c, _ := client(t, base, func(c *Config) {
 		c.Route, c.MaxAttempts = route, 1
 		if change != nil {

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/network"
 )
 
 func TestSend_ToARedirect_FailsWithoutFollowing(t *testing.T) {
@@ -798,7 +799,7 @@ func FuzzParseBaseURL(f *testing.F) {
 		}
 		again, err := ParseBaseURL(u.String(), nil)
 		if err != nil || again.String() != u.String() || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" ||
-			u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) || u.Host != strings.ToLower(u.Host) {
+			u.Scheme != "https" && !(u.Scheme == "http" && network.Loopback(u.Hostname())) || u.Host != strings.ToLower(u.Host) {
 			t.Fatalf("%q gives %q, and that %v %v", s, u, again, err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -65,7 +66,7 @@ func (s Settings) Route(base *url.URL, roots *x509.CertPool) (r Route, err error
 	if r.Proxy, err = s.proxyFor(base); err != nil {
 		return r, err
 	}
-	if r.Proxy != nil && base.Scheme == "http" && !isLoopback(r.Proxy.url.Hostname()) {
+	if r.Proxy != nil && base.Scheme == "http" && !Loopback(r.Proxy.url.Hostname()) {
 		return r, fmt.Errorf("%s: requests over http could be read on the way to %s: use https in the service's address", s.Names.Proxy, r.Proxy)
 	}
 	r.RootCAs, err = s.roots(roots)
@@ -142,9 +143,14 @@ func (s Settings) proxyFor(base *url.URL) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Names.Proxy, err)
 	}
-	p := &Proxy{url: u, names: s.Names, credentials: func(context.Context) (secrets.Value, error) { return credentials, nil }}
+	p := &Proxy{url: u, names: s.Names, secret: newSecret(func(context.Context) (secrets.Value, error) { return credentials, nil }, nil)}
 	if s.Secret != "" {
-		p.credentials = func(ctx context.Context) (secrets.Value, error) { return s.credentials(ctx) }
+		p.secret = newSecret(s.credentials, func() string {
+			if stamper, ok := s.Resolver.(secrets.Stamper); ok {
+				return stamper.Stamp(s.Secret)
+			}
+			return ""
+		})
 	}
 	return p, nil
 }
@@ -224,7 +230,8 @@ func parseProxy(address string, fromEnvironment bool, secret string) (*url.URL, 
 	return &url.URL{Scheme: strings.TrimSuffix(u.Scheme, "h"), Host: net.JoinHostPort(strings.ToLower(u.Hostname()), port)}, credentials, nil
 }
 
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip.IsLoopback()
+// Loopback reports whether a host of a URL, in lower case, is a loopback address or localhost.
+func Loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }

@@ -87,7 +87,7 @@ func TestRoute_ProxyOfEnvironment_FollowsItsVariables(t *testing.T) {
 			got = err.Error()
 		case r.Proxy != nil:
 			got = r.Proxy.String()
-			if v, err := r.Proxy.credentials(t.Context()); err != nil || (v.Reveal() == "ada:s3cret") != strings.Contains(c.env, "ada") {
+			if v, err := r.Proxy.secret.get(t.Context()); err != nil || (v.Reveal() == "ada:s3cret") != strings.Contains(c.env, "ada") {
 				t.Errorf("%s: credentials %q, %v", c.env, v.Reveal(), err)
 			}
 		}

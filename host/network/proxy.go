@@ -24,9 +24,9 @@ import (
 // Proxy opens tunnels to services. The proxy resolves the names of services and sees only encrypted bytes of an https
 // service. It is safe for concurrent use.
 type Proxy struct {
-	url         *url.URL
-	names       Names
-	credentials func(context.Context) (secrets.Value, error)
+	url    *url.URL
+	names  Names
+	secret secret
 }
 
 // String returns the proxy's address, without credentials.
@@ -40,6 +40,7 @@ type Error struct {
 	// Lasting means that the next try ends the same way, unless a setting changes.
 	Lasting bool
 	cause   error
+	unknown bool // the proxy refuses the user or password
 }
 
 // Error implements error.
@@ -66,12 +67,32 @@ const tunnelTimeout = 30 * time.Second
 func (p *Proxy) Connect(ctx context.Context, dial Dial, roots *x509.CertPool, address string) (net.Conn, error) {
 	within, cancel := context.WithTimeout(ctx, tunnelTimeout)
 	defer cancel()
-	credentials, err := p.credentials(within)
+	credentials, err := p.secret.get(within)
 	if err != nil {
-		e := p.failed(err, "%v", err)
-		e.Lasting = errors.Is(err, secrets.ErrUnavailable)
-		return nil, e
+		return nil, p.unavailable(err)
 	}
+	conn, err := p.open(ctx, within, dial, roots, address, credentials)
+	if e := (*Error)(nil); errors.As(err, &e) && e.unknown {
+		anew, readErr := p.secret.after(within, credentials)
+		if readErr != nil {
+			return nil, p.unavailable(readErr)
+		}
+		if anew != credentials { // they were changed since they were read
+			return p.open(ctx, within, dial, roots, address, anew)
+		}
+	}
+	return conn, err
+}
+
+// unavailable returns the error for credentials that cannot be read.
+func (p *Proxy) unavailable(err error) *Error {
+	e := p.failed(err, "%v", err)
+	e.Lasting = errors.Is(err, secrets.ErrUnavailable)
+	return e
+}
+
+// open opens a tunnel with the credentials. within is ctx with the time limit of a tunnel.
+func (p *Proxy) open(ctx, within context.Context, dial Dial, roots *x509.CertPool, address string, credentials secrets.Value) (net.Conn, error) {
 	conn, err := p.reach(within, dial, roots)
 	if err == nil {
 		stop := context.AfterFunc(within, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -154,6 +175,7 @@ func (p *Proxy) judge(status int, withCredentials bool, address string) *Error {
 	switch {
 	case (status == http.StatusProxyAuthRequired || status == http.StatusUnauthorized) && withCredentials:
 		e = p.refused("it refuses the user or password (%d): check the value behind %s", status, p.names.Secret)
+		e.unknown = true
 	case status == http.StatusProxyAuthRequired, status == http.StatusUnauthorized:
 		e = p.refused("it wants a user and a password (%d): give %s env:NAME or file:PATH, with user:password behind it", status, p.names.Secret)
 	case status == http.StatusForbidden:
@@ -205,7 +227,9 @@ func (p *Proxy) socks(ctx context.Context, conn net.Conn, credentials secrets.Va
 	text := err.Error() // the library has no types for these
 	switch {
 	case strings.Contains(text, "authentication failed"):
-		return p.refused("it refuses the user or password: check the value behind %s", p.names.Secret)
+		e := p.refused("it refuses the user or password: check the value behind %s", p.names.Secret)
+		e.unknown = true
+		return e
 	case strings.Contains(text, "no acceptable authentication methods"):
 		return p.refused("it wants a user and a password: give %s env:NAME or file:PATH, with user:password behind it", p.names.Secret)
 	case strings.Contains(text, "not allowed by ruleset"):

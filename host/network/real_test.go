@@ -20,7 +20,6 @@ import (
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/network/proxytest"
-	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // program is a proxy of another project. It listens on port of 127.0.0.1.
@@ -135,19 +134,11 @@ func TestProxy_OfOtherProjects_OpensTunnels(t *testing.T) {
 // send sends one request.
 func send(t *testing.T, base string, s network.Settings, credentials string, trust *x509.CertPool) error {
 	t.Helper()
-	if credentials != "" {
-		s.Secret = "env:PROXY_USER"
-		s.Resolver = secrets.Default{LookupEnv: func(string) (string, bool) { return credentials, true }}
-	}
 	u, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	route, err := s.Route(u, trust)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := egress.New(egress.Config{BaseURL: u, Route: route, AllowPrivateNetwork: true})
+	c, err := egress.New(egress.Config{BaseURL: u, Route: proxytest.Route(t, base, s, credentials, trust), AllowPrivateNetwork: true})
 	if err != nil {
 		t.Fatal(err)
 	}

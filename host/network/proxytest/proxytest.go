@@ -15,9 +15,13 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mach5/okta-connector/host/network"
+	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // Proxy is a forward proxy on a loopback address. It answers CONNECT, and refuses every other request. Its methods may
@@ -194,4 +198,23 @@ func Authority(t testing.TB, name string) (certificate, key []byte) {
 		t.Fatal(err)
 	}
 	return PEM(&x509.Certificate{Raw: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
+}
+
+// Route returns how to reach base with these settings. credentials are the client's user:password; empty is none. roots
+// are those of network.Settings.Route.
+func Route(t testing.TB, base string, s network.Settings, credentials string, roots *x509.CertPool) network.Route {
+	t.Helper()
+	if credentials != "" {
+		s.Secret = "env:PROXY_USER"
+		s.Resolver = secrets.Default{LookupEnv: func(string) (string, bool) { return credentials, true }}
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Route(u, roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

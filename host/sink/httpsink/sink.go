@@ -14,7 +14,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -115,9 +114,9 @@ func New(address string, o Options) (*Sink, error) {
 		return nil, errors.New("want an address such as https://collector.example.com/events")
 	case u.User != nil:
 		return nil, errors.New("the address contains a user or password: remove it, and give an authorization by reference")
-	case o.authorized() && u.Scheme == "http" && !loopback(u.Hostname()):
+	case o.authorized() && u.Scheme == "http" && !network.Loopback(u.Hostname()):
 		return nil, fmt.Errorf("an authorization is not sent to %s over http: use https", u.Host)
-	case u.Scheme == "http" && !loopback(u.Hostname()) && !o.Plaintext:
+	case u.Scheme == "http" && !network.Loopback(u.Hostname()) && !o.Plaintext:
 		return nil, fmt.Errorf("anyone on the network path to %s can read records sent over http: use https, or allow http with --out-plaintext", u.Host)
 	}
 	if o.BatchBytes == 0 {
@@ -153,11 +152,6 @@ func New(address string, o Options) (*Sink, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return s, nil
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // authorized reports whether requests carry an authorization.

@@ -94,6 +94,20 @@ func Attacks() []kit.Attack {
 			return errors.Join(res.GotCode(0, abi.SendConnect), res.NamesLimit("https"))
 		})
 	}
+	refused := func(url, otherwise string) func(*kit.Attempt) error {
+		return func(a *kit.Attempt) error {
+			m, err := a.Module(a.Ctx)
+			if err != nil {
+				return err
+			}
+			s, err := m.Connect(a.Ctx, target.Connection{BaseURL: url, Token: kit.Token, Grants: abi.Classes(), Log: io.Discard})
+			if err != nil {
+				return nil
+			}
+			_ = s.Close(a.Ctx)
+			return errors.New(otherwise)
+		}
+	}
 	for what, url := range map[string]string{
 		"plain http to another host": "http://org.example.com", "a file": "file:///etc/passwd", "a user in the address": "https://user:secret@org.example.com",
 		"a path": "https://org.example.com/evil", "a query": "https://org.example.com/?x=1", "a fragment": "https://org.example.com/#x",
@@ -101,36 +115,14 @@ func Attacks() []kit.Attack {
 		"a host with a NUL": "https://org.example.com\x00.evil.example", "the admin console": "https://example-admin.example.com",
 		"an invalid port": "https://org.example.com:99999", "port 0": "https://org.example.com:0", "a colon without a port": "https://org.example.com:",
 	} {
-		add("a base URL of "+what, "base URL", func(a *kit.Attempt) error {
-			m, err := a.Module(a.Ctx)
-			if err != nil {
-				return err
-			}
-			s, err := m.Connect(a.Ctx, target.Connection{BaseURL: url, Token: kit.Token, Grants: abi.Classes(), Log: io.Discard})
-			if err != nil {
-				return nil
-			}
-			_ = s.Close(a.Ctx)
-			return errors.New("the connection was made")
-		})
+		add("a base URL of "+what, "base URL", refused(url, "the connection was made"))
 	}
 	for what, url := range map[string]string{
 		"an address": "http://127.0.0.1:1", "another address": "https://127.1.2.3", "an address of IPv6": "http://[::1]:1", "an address as IPv4-mapped IPv6": "https://[::ffff:127.0.0.1]",
 		"a name": "http://localhost:1", "a name under https": "https://localhost", "a name with a dot at its end": "https://localhost.", "a name below it": "https://a.localhost",
 		"the unspecified address": "https://0.0.0.0", "the unspecified address of IPv6": "https://[::]",
 	} {
-		add("a base URL of this machine: "+what, "base URL of this machine", func(a *kit.Attempt) error {
-			m, err := a.Module(a.Ctx)
-			if err != nil {
-				return err
-			}
-			s, err := m.Connect(a.Ctx, target.Connection{BaseURL: url, Token: kit.Token, Grants: abi.Classes(), Log: io.Discard})
-			if err != nil {
-				return nil
-			}
-			_ = s.Close(a.Ctx)
-			return errors.New("the connection was made without allow_private_network")
-		})
+		add("a base URL of this machine: "+what, "base URL of this machine", refused(url, "the connection was made without allow_private_network"))
 	}
 	newest := uint16(tls.VersionTLS13)
 	certificate := func(name string, want bool, change func(*x509.Certificate), trusted bool) {
