@@ -18,6 +18,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/durable"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/secrets"
 )
@@ -108,7 +109,7 @@ func (o *loginOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	place.Path = resolved(place.Path)
+	place.Path = cli.Absolute(durable.Resolve(place.Path)) // a link stays
 	text, existing, err := o.read(place)
 	if err != nil {
 		return err
@@ -141,7 +142,7 @@ func (o *loginOptions) run(ctx context.Context) error {
 		}
 	}
 	if existing == nil {
-		if err := writePrivate(place.Path, text); err != nil {
+		if err := replaceFile(place.Path, text); err != nil {
 			return err
 		}
 	}
@@ -189,7 +190,10 @@ func (o *loginOptions) configure(ctx context.Context, place cli.NewConnections, 
 		}
 		return *existing, nil
 	}
-	config := host.Config{Name: o.name, Kind: place.Kind, Proxy: o.proxy, ProxyCredentialsRef: o.proxyRef, CAFile: absolute(o.caFile), AllowPrivateNetwork: o.private}
+	config := host.Config{Name: o.name, Kind: place.Kind, Proxy: o.proxy, ProxyCredentialsRef: o.proxyRef, AllowPrivateNetwork: o.private}
+	if o.caFile != "" {
+		config.CAFile = cli.Absolute(o.caFile)
+	}
 	var err error
 	if config.BaseURL, err = o.askAddress(ctx, place); err != nil {
 		return config, err
@@ -198,7 +202,7 @@ func (o *loginOptions) configure(ctx context.Context, place cli.NewConnections, 
 		if info, err := os.Stat(o.keyFile); err != nil || !info.Mode().IsRegular() {
 			return config, cli.Usagef("--private-key: %s is not a file that this user can read: download the key of the service app, and name its file", o.keyFile)
 		}
-		config.OAuth = host.OAuth{ClientID: o.clientID, PrivateKeyRef: "file:" + absolute(o.keyFile), KeyID: o.keyID}
+		config.OAuth = host.OAuth{ClientID: o.clientID, PrivateKeyRef: "file:" + cli.Absolute(o.keyFile), KeyID: o.keyID}
 		return config, nil
 	}
 	missing := secrets.KeyringMissing()
@@ -354,47 +358,15 @@ func save(ctx context.Context, ref string, token secrets.Value) error {
 		}
 		return nil
 	}
-	return writePrivate(name, []byte(token.Reveal()+"\n"))
+	return replaceFile(name, []byte(token.Reveal()+"\n"))
 }
 
-// writePrivate replaces a file with one of mode 0600. After a crash there is the old or the new one.
-func writePrivate(path string, text []byte) error {
-	failed := func(err error) error { return fmt.Errorf("%s: %w: nothing was saved in it", path, err) }
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // its mode is 0600
-	if err != nil {
-		return failed(err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // it is gone after the rename
-	if _, err := f.Write(text); err != nil {
-		_ = f.Close()
-		return failed(err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return failed(err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return failed(err)
+// replaceFile replaces a file with one of mode 0600. After a crash there is the old or the new one.
+func replaceFile(path string, text []byte) error {
+	if err := durable.Replace(durable.OS, path, text); err != nil {
+		return fmt.Errorf("%s: %w: nothing was saved in it", path, err)
 	}
 	return nil
-}
-
-// resolved returns the file behind symbolic links, so that a link is not replaced.
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	return absolute(path)
-}
-
-// absolute returns an absolute path. An empty path stays empty.
-func absolute(path string) string {
-	if path == "" {
-		return ""
-	}
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
 }
 
 // notAdded explains why a connection is not in the file.

@@ -35,7 +35,7 @@ func (a *App) ReadInput(ctx context.Context, in Input) (json.RawMessage, error) 
 		from = "standard input"
 		text, err = bounded(a.Interruptible(a.Stdin))
 	case isFile:
-		from = absolute(path)
+		from = Absolute(path)
 		text, err = a.boundedFile(path)
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, Usagef("%s: there is no file %s: the text after @ is the path of the file", in.By, from)
@@ -102,13 +102,13 @@ func (p *patientReader) Read(b []byte) (int, error) {
 // file that does not exist.
 func OpenError(by, path string, err error, do string) error {
 	if errors.Is(err, os.ErrNotExist) {
-		return Usagef("%s: there is no file %s: %s", by, absolute(path), do)
+		return Usagef("%s: there is no file %s: %s", by, Absolute(path), do)
 	}
 	return Usagef("%s: %w", by, err)
 }
 
-// absolute returns the absolute path, for messages.
-func absolute(path string) string {
+// Absolute returns the absolute path. If the working folder is not known, it returns the path.
+func Absolute(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		return full
 	}
