@@ -6,8 +6,8 @@
 //
 // An invoke passes six files from the command line to the socket. cmd/wasm-runner/invoke.go reads the input and
 // connects. invoke.go runs the invoke. run.go checks the input and the grants, and calls the module's export through the
-// wall, which is internal/sandbox. In the module, guest/connector/call.go runs the operation, a literal such as those in
-// guest/okta/users.go. The module's request comes back through the wall to run.go, which checks the grant and signs the
+// wall, which is internal/sandbox. In the module, guest/connector/call.go runs the operation, a literal in a file of the
+// connector. The module's request comes back through the wall to run.go, which checks the grant and signs the
 // request. egress/send.go sends it. These decide on the way: approval.go, gate.go for writes, grant.go for guards, and
 // outcome.go for how a call ends. Response bodies stay in host memory (internal/answers).
 package host

@@ -256,8 +256,8 @@ func runConfinedIfAsked() {
 	}
 }
 
-// refusedCall removes a system call from a list of the filter. The number 0 stands for another call, which is allowed or refused
-// elsewhere.
+// refusedCall removes a system call from a list of the filter. It writes 0 in its place. Call 0 is another one, which the
+// list does not decide.
 func refusedCall(in, name string) edit {
 	return edit{"host/internal/confine/filter_linux.go", in, name, name + " * uint32(1-wallDownNumber(DOWN))"}
 }

@@ -146,7 +146,7 @@ func withCommand(schema *connections.Schema, text string, open func(path string)
 		return err
 	}
 	if _, err := schema.ReadFile(path); err != nil {
-		return fmt.Errorf("it is refused although nobody else can write it: %w", err)
+		return fmt.Errorf("it is refused, and only its owner can write it: %w", err)
 	}
 	if err := open(path); err != nil {
 		return err

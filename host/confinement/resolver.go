@@ -38,7 +38,7 @@ func keepNameServers() {
 // goDefaults are the name servers that Go asks if it cannot read resolvConf.
 var goDefaults = []string{"127.0.0.1:53", "[::1]:53"}
 
-// instead reports whether an address is a default of Go that stands for one of the servers.
+// instead reports whether Go asks this default address only because it could not read the list of servers.
 func instead(address string, servers []string, unreadable bool) bool {
 	return unreadable && slices.Contains(goDefaults, address) && !slices.Contains(servers, address)
 }

@@ -4,7 +4,7 @@
 //		sql.RunChildIfAsked() // first of all: the SQL process is this program, started again
 //		…
 //		db, err := sql.Open(ctx, sql.Config{Connections: []*host.Connection{c}})
-//		err = db.Run(ctx, `SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'`, func(r *sql.Result) error { … })
+//		err = db.Run(ctx, `SELECT login FROM example.users WHERE status = 'LOCKED_OUT'`, func(r *sql.Result) error { … })
 //	}
 //
 // Besides DuckDB's own functions, queries have

@@ -36,7 +36,7 @@ var limits = target.Limits{CallTimeout: 300 * time.Millisecond, Requests: 5, Bod
 type situation struct {
 	operation string
 	grants    []abi.Class
-	input     string   // MARKER stands for a text that only one call has
+	input     string   // MARKER is replaced by a text that only one call has
 	allowed   []string // endpoints
 }
 

@@ -138,7 +138,7 @@ func (a *App) OwnSecrets() secrets.Resolver {
 }
 
 // ConfinedBy says for people what confines this process. ok means that the kernel restricts both files and system calls.
-// known is false if this process is none that confines itself.
+// known is false if the command does not confine itself.
 func (a *App) ConfinedBy() (text, fix string, ok, known bool) {
 	r := a.confined.report
 	switch {

@@ -29,7 +29,7 @@ type group struct {
 	mu      sync.Mutex
 	members []*member
 	busy    int           // members that run, and others that hold the group
-	idle    chan struct{} // closed when nobody holds the group any more
+	idle    chan struct{} // closed when the last hold is released
 }
 
 // newGroup returns a group that its caller holds, until it has started the members and calls release.
@@ -97,7 +97,7 @@ func (g *group) release() {
 	}
 }
 
-// wait returns when no member runs any more, and nobody else holds the group.
+// wait returns when no member runs any more and every hold is released.
 func (g *group) wait() { <-g.idle }
 
 // remove ends a member after its page, and closes its files and its connection.
