@@ -49,6 +49,16 @@ type Manifest struct {
 	Operations       []Operation      `json:"operations"`
 }
 
+// Additions returns the number of operations that are additions.
+func (m *Manifest) Additions() (n int) {
+	for i := range m.Operations {
+		if m.Operations[i].Addition {
+			n++
+		}
+	}
+	return n
+}
+
 // Account says how a host reads the account of a connection's credential, for its audit of writes.
 type Account struct {
 	Endpoint Endpoint `json:"endpoint"`       // a GET without blanks, of class read
@@ -117,7 +127,9 @@ func (r *RateLimitErrors) Check() error {
 
 // Operation is one operation of the module.
 type Operation struct {
-	Name        string          `json:"name"`
+	Name string `json:"name"`
+	// Addition says that the platform's published table of operations does not have this one.
+	Addition    bool            `json:"addition,omitempty"`
 	Summary     string          `json:"summary"`
 	Class       Class           `json:"class"`
 	ClassRules  []ClassRule     `json:"class_rules,omitempty"`

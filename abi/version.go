@@ -292,7 +292,7 @@ func (o *Operation) declareLike(from *Operation) error {
 	return nil
 }
 
-// ofMinor2 returns the name of the first member of auth or an endpoint that minor version 1 does not have, or "".
+// ofMinor2 returns the name of the first member of auth, an operation or an endpoint that minor version 1 does not have, or "".
 func (m *Manifest) ofMinor2() string {
 	for _, a := range m.Auth {
 		switch {
@@ -303,6 +303,9 @@ func (m *Manifest) ofMinor2() string {
 		}
 	}
 	for _, o := range m.Operations {
+		if o.Addition {
+			return "addition"
+		}
 		if slices.ContainsFunc(o.Endpoints, func(e Endpoint) bool { return e.Optional }) {
 			return "optional"
 		}

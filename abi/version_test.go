@@ -45,6 +45,28 @@ func TestParseManifest_UnknownMembers_AreJudgedByMinorVersion(t *testing.T) {
 	}
 }
 
+// An addition is a member of minor version 2.
+func TestParseManifest_WithAnAddition_NeedsMinorVersion2(t *testing.T) {
+	for minor, want := range []string{"addition needs minor version 1, but the manifest is of 0", "addition needs minor version 2, but the manifest is of 1", ""} {
+		m := sound()
+		if minor == 0 {
+			m = minor0()
+		}
+		m.Minor, m.Operations[0].Addition = minor, true
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := abi.ParseManifest(text, nil)
+		switch {
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("minor version %d: %v, want %q in it", minor, err, want)
+		case want == "" && (err != nil || parsed.Additions() != 1):
+			t.Errorf("minor version %d: %v", minor, err)
+		}
+	}
+}
+
 func TestParseManifest_OfALaterMinorVersion_SaysWhatToDo(t *testing.T) {
 	_, err := abi.ParseManifest(with(t, sound(), `"minor":1`, `"minor":7`), nil)
 	if err != nil {

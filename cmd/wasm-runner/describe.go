@@ -130,18 +130,17 @@ func narrow(a *cli.App, text string) string {
 
 // describeModule prints the module and a list of its operations.
 func describeModule(w *page, manifest *abi.Manifest, size int) {
-	fmt.Fprintf(w, "%s %s, ABI %s minor %d, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI, manifest.Minor,
-		len(manifest.Operations), float64(size)/(1<<20))
-	t := w.grid("", "OPERATION", "CLASS", "SURFACES", "SUMMARY")
-	for i := range manifest.Operations {
-		op := &manifest.Operations[i]
-		class := string(op.Class)
-		if len(op.ClassRules) > 0 {
-			class += "*"
-		}
-		t.Add(op.Name, class, surfaces(op), cli.FirstSentence(op.Summary))
+	more := manifest.Additions()
+	count := strconv.Itoa(len(manifest.Operations)) + " operations"
+	if more > 0 {
+		count = fmt.Sprintf("%d operations (%d published, %d additions)", len(manifest.Operations), len(manifest.Operations)-more, more)
 	}
-	t.Write(w)
+	fmt.Fprintf(w, "%s %s, ABI %s minor %d, %s, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI, manifest.Minor, count, float64(size)/(1<<20))
+	listOperations(w, "OPERATION", manifest.Operations, false)
+	if more > 0 {
+		fmt.Fprintln(w)
+		listOperations(w, "ADDITION", manifest.Operations, true)
+	}
 	if slices.ContainsFunc(manifest.Operations, func(op abi.Operation) bool { return len(op.ClassRules) > 0 }) {
 		fmt.Fprintln(w, "\n* the input can set another class")
 	}
@@ -149,6 +148,23 @@ func describeModule(w *page, manifest *abi.Manifest, size int) {
 		fmt.Fprintf(w, "\nWith --audit, the host sends %s before the first write, and records who owns the token.\n", manifest.Account.Endpoint.Endpoint)
 	}
 	fmt.Fprintln(w, "\nwasm-runner describe OP shows the details of an operation.")
+}
+
+// listOperations prints a list of the operations that are additions, or of the others.
+func listOperations(w *page, head string, all []abi.Operation, additions bool) {
+	t := w.grid("", head, "CLASS", "SURFACES", "SUMMARY")
+	for i := range all {
+		op := &all[i]
+		if op.Addition != additions {
+			continue
+		}
+		class := string(op.Class)
+		if len(op.ClassRules) > 0 {
+			class += "*"
+		}
+		t.Add(op.Name, class, surfaces(op), cli.FirstSentence(op.Summary))
+	}
+	t.Write(w)
 }
 
 // lineBreak finds the escapes of JSON strings: each as a whole, so that an escaped backslash is not taken for the start of another.
@@ -195,6 +211,9 @@ func describeOperation(w *page, kind string, op *abi.Operation, now time.Time) e
 		fmt.Fprintf(w, "             %s\n", when(r))
 	}
 	fmt.Fprintf(w, "surfaces     %s\nidempotency  %s\n", surfaces(op), op.Idempotency)
+	if op.Addition {
+		fmt.Fprintln(w, "addition     the published table of operations does not have it")
+	}
 	if op.Key != "" {
 		fmt.Fprintf(w, "key          %s\n", op.Key)
 	}

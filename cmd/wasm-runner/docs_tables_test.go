@@ -28,7 +28,7 @@ func TestDocs_Tables_AreCurrent(t *testing.T) {
 	}
 	parts := map[string]map[string]string{
 		"docs/actions.md":       {"outcomes": outcomesTable()},
-		"docs/operations.md":    {"operations": operationsTable(m), "roles": rolesTable(t, m)},
+		"docs/operations.md":    {"operations": operationsTable(m, false), "additions": operationsTable(m, true), "roles": rolesTable(t, m)},
 		"docs/configuration.md": {"fields": fields.table(t, fieldTexts, "limits"), "oauth": fields.Properties["oauth"].table(t, oauthTexts), "limits": fields.Properties["limits"].table(t, limitTexts)},
 		"docs/sql.md":           {"views": viewsTable(m)},
 		"docs/production.md":    {"metrics": metricsTable(t)},
@@ -84,10 +84,18 @@ func table(heads ...string) *strings.Builder {
 	return &b
 }
 
-func operationsTable(m *abi.Manifest) string {
-	b := table(fmt.Sprintf("operation (%d)", len(m.Operations)), "class", "use", "what it does")
+// operationsTable returns the table of the operations that are additions, or of the published ones.
+func operationsTable(m *abi.Manifest, additions bool) string {
+	head := fmt.Sprintf("operation (%d)", len(m.Operations)-m.Additions())
+	if additions {
+		head = fmt.Sprintf("addition (%d)", m.Additions())
+	}
+	b := table(head, "class", "use", "what it does")
 	for i := range m.Operations {
 		op := &m.Operations[i]
+		if op.Addition != additions {
+			continue
+		}
 		class := string(op.Class)
 		var others []string
 		for _, r := range op.ClassRules {

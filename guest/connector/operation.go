@@ -15,6 +15,7 @@ import (
 // surface also has a Source.
 type Operation struct {
 	Name        string
+	Addition    bool // the platform's published table does not have it
 	Summary     string
 	Class       abi.Class
 	Rules       []abi.ClassRule
@@ -61,7 +62,7 @@ type Column = struct {
 
 func (op *Operation) manifest(service *Service) string {
 	var w jsonval.Writer
-	w.Str("name", op.Name).Str("summary", op.Summary).Str("class", string(op.Class))
+	w.Str("name", op.Name).BoolIf("addition", op.Addition).Str("summary", op.Summary).Str("class", string(op.Class))
 	if len(op.Rules) > 0 {
 		w.Raw("class_rules", texts.JSONArray(op.Rules, encode.ClassRule))
 	}
