@@ -66,6 +66,20 @@ func TestInvoke_OfASensitiveMember_IsRemovedOrMarked(t *testing.T) {
 	}
 }
 
+// A body that is not JSON shows no sensitive member, and does not look like the empty body of a service that did what was asked.
+func TestInvoke_ABodyThatIsNotJSONOfASensitiveMember_IsNotEmpty(t *testing.T) {
+	const page = "<html>hunter22</html>"
+	manifest := changed(t, func(m *abi.Manifest) { m.Operations[1].Endpoints[2].Sensitive = []string{"link"} })
+	c := hosttest.Serve(t, hosttest.Package("./host/testdata/hostile", []byte(manifest), host.LoadOptions{}).Load(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(page))
+	}), host.Config{Grants: abi.Classes()}, host.ConnectOptions{})
+	res, _ := c.Invoke(context.Background(), "write", json.RawMessage(`{"do":"send","requests":[`+update+`]}`))
+	var out struct{ Answers []struct{ Body string } }
+	if err := json.Unmarshal(res.Output, &out); err != nil || len(out.Answers) != 1 || out.Answers[0].Body == "" || json.Valid([]byte(out.Answers[0].Body)) || strings.Contains(string(res.Output), "hunter22") {
+		t.Errorf("%v %+v", err, res)
+	}
+}
+
 // The audit record must say why there is no account.
 func TestAudit_OfAModuleWithoutAccount_SaysWhy(t *testing.T) {
 	k := &hosttest.Audit{}

@@ -293,7 +293,7 @@ func TestOperation_AddedByDiff_TouchesOneFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close(ctx) }()
-	op, err := module.Operation("list_group_members")
+	op, err := module.Operation("list_realms")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func TestOperation_AddedByDiff_TouchesOneFile(t *testing.T) {
 	if err != nil || res.Outcome != abi.Succeeded || res.Meta.Records == 0 {
 		t.Errorf("%+v %v", res, err)
 	}
-	rows, err := c.Table(ctx, op.Name, json.RawMessage(op.Example), host.TableOptions{Columns: []string{"login"}})
+	rows, err := c.Table(ctx, op.Name, json.RawMessage(op.Example), host.TableOptions{Columns: []string{"name"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,12 @@ func (s *Set) Add(e *abi.Endpoint, buffer *egress.Buffer) (handle uint64, length
 	return uint64(len(s.bodies)), int64(buffer.Len())
 }
 
-// hide removes the members that the guest must not get, and returns their paths. A body that is not JSON is removed
-// completely, since its members cannot be found.
+// unreadable stands for a body whose members cannot be found. It is not JSON, as the body was not: to the guest an empty
+// body would be the answer of a service that did what was asked.
+const unreadable = "?"
+
+// hide removes the members that the guest must not get, and returns their paths. A body that is not JSON is replaced,
+// since its members cannot be found.
 func (s *Set) hide(e *abi.Endpoint, buffer *egress.Buffer) (paths []string) {
 	if len(e.Sensitive) == 0 || buffer.Len() == 0 {
 		return nil
@@ -71,7 +75,7 @@ func (s *Set) hide(e *abi.Endpoint, buffer *egress.Buffer) (paths []string) {
 	}
 	left, reveals, err := hide.Members{Remove: paths, Note: e.Reveals, Keep: s.Known}.From(buffer.Bytes())
 	if err != nil {
-		buffer.Release()
+		buffer.Shorten(copy(buffer.Bytes(), unreadable))
 		return paths
 	}
 	buffer.Shorten(len(left))
