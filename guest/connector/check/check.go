@@ -116,9 +116,9 @@ func (c *checker) members() {
 	case header != strings.ToLower(header):
 		c.add("Service", "RequestID is %q: write it in lower case", header)
 	case !strings.EqualFold(header, id):
-		c.add("Service", "RequestID is %q and Members has the request_id_header %q: they name one header", header, id)
+		c.add("Service", "RequestID is %q and Members has the request_id_header %q: both name the header with the id of a request, so remove one", header, id)
 	case header != "" && !slices.Contains(visible, header):
-		c.add("Members", "response_headers lacks %q, the RequestID of Service: the module would not see it, and read back every write", header)
+		c.add("Members", "response_headers lacks %q, which is the RequestID of Service. Without it, the module would read back every write: add it", header)
 	}
 }
 
@@ -189,7 +189,7 @@ func (c *checker) config() {
 	names := sortedKeys(known.Properties)
 	for _, name := range sortedKeys(has.Properties) {
 		if !slices.Contains(names, name) {
-			c.add("ConfigSchema", "a connection has no field %q, since hosts know the fields of every connection: %s", name, orNear(name, names))
+			c.add("ConfigSchema", "a connection has no field %q, because hosts define these fields for all connections: %s", name, orNear(name, names))
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestConnector_Mistake_IsOneSentence(t *testing.T) {
 		}, []string{"rate_limit_headers", `"limt"`, "did you mean limit?"}},
 		"a member of another type": {func(cn *connector.Connector, _, _ *connector.Operation) { cn.Members[0].Value = `"x-key"` },
 			[]string{"auth", "wanted an array, found a string"}},
-		"another request id":       {func(cn *connector.Connector, _, _ *connector.Operation) { cn.Service.RequestID = "x-request-id" }, []string{`"x-request-id"`, `"X-Trace"`, "one header"}},
+		"another request id":       {func(cn *connector.Connector, _, _ *connector.Operation) { cn.Service.RequestID = "x-request-id" }, []string{`"x-request-id"`, `"X-Trace"`, "both name the header"}},
 		"a request id in capitals": {func(cn *connector.Connector, _, _ *connector.Operation) { cn.Service.RequestID = "X-Trace" }, []string{"lower case"}},
 		"a request id that the module does not see": {func(cn *connector.Connector, _, _ *connector.Operation) { cn.Members[2].Value = `[]` },
 			[]string{"response_headers lacks", "x-trace"}},
@@ -127,7 +127,7 @@ func TestConnector_Mistake_IsOneSentence(t *testing.T) {
 		"a filter that the endpoint refuses": {func(_ *connector.Connector, list, _ *connector.Operation) { list.Endpoints[0].Query = []string{"stat"} },
 			[]string{"list_tickets: List", "state", "did you mean stat?"}},
 
-		"two ways of paging":   {func(_ *connector.Connector, list, _ *connector.Operation) { list.List.Offset = "skip" }, []string{"list_tickets: List", "one way"}},
+		"two ways of paging":   {func(_ *connector.Connector, list, _ *connector.Operation) { list.List.Offset = "skip" }, []string{"list_tickets: List", "Keep the one"}},
 		"a token from nowhere": {func(_ *connector.Connector, list, _ *connector.Operation) { list.List.Next = "" }, []string{"list_tickets: List", "NextParam"}},
 		"a numbered source": {func(_ *connector.Connector, list, _ *connector.Operation) {
 			list.List.Next, list.List.NextParam, list.List.PageNumber = "", "", "page"

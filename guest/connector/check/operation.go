@@ -27,7 +27,7 @@ func (c *checker) operation(op *connector.Operation) {
 	c.does(where, op)
 	c.inputs(where, op)
 	if op.On(abi.Ingest) && op.Key == "" {
-		c.add(where, "Key is empty: records of an operation on the ingest surface have a key, by which a repeat is known")
+		c.add(where, "Key is empty. An operation on the ingest surface needs the path of a member that is unique, such as id, because the host recognises repeated records by it")
 	}
 	if op.Get != nil {
 		c.request(where+": Get", op, wiring{endpoint: op.Get.Endpoint, path: op.Get.Path, query: op.Get.Query})
@@ -62,7 +62,7 @@ func (c *checker) does(where string, op *connector.Operation) {
 	}
 	switch {
 	case op.On(abi.Ingest) && op.Source == nil:
-		c.add(where, "it is on the ingest surface and has no Source: for a list whose new records come at its end, it is Follow of the list")
+		c.add(where, "it is on the ingest surface and has no Source. If new records are added at the end of the list, set Source to Follow of the list")
 	case !op.On(abi.Ingest) && op.Source != nil:
 		c.add(where, "it has a Source and is not on the ingest surface: add abi.Ingest to its Surfaces")
 	}
@@ -160,16 +160,16 @@ func (c *checker) paging(where string, op *connector.Operation) {
 	}
 	switch {
 	case ways > 1:
-		c.add(where, "it has two of Next, Offset and PageNumber: a list goes on in one way")
+		c.add(where, "it has two of Next, Offset and PageNumber. Keep the one by which the service gives the next page")
 	case l.Next == "" && (l.NextParam != "" || l.NextEnd != ""):
-		c.add(where, "NextParam and NextEnd are about the token at Next, and Next is empty")
+		c.add(where, "NextParam and NextEnd need Next, which is empty: set Next to the path of the token for the next page")
 	case l.PageNumber == "" && l.FirstPage != 0:
-		c.add(where, "FirstPage is about PageNumber, which is empty")
+		c.add(where, "FirstPage needs PageNumber, which is empty: set PageNumber to the query parameter for the number of a page")
 	case l.PageNumber != "" && follows(op.Source):
-		c.add(where, "Follow cannot read a list by PageNumber, since a page that fills up later would be lost: write a Source")
+		c.add(where, "Follow cannot read a list by PageNumber, because it would miss records that are added to a page later: write a Source")
 	}
 	if (l.MaxPage > 0 || l.OptionalLimit) && c.cn.Service.PageParam == "" {
-		c.add(where, "it has a size of pages (MaxPage or OptionalLimit), and Service.PageParam does not say which query parameter takes it")
+		c.add(where, "MaxPage and OptionalLimit set the size of a page, but no query parameter is known for it: set Service.PageParam")
 	}
 }
 

@@ -33,13 +33,13 @@ type exit struct {
 func exits() []exit {
 	return []exit{
 		{0, []abi.Outcome{abi.Succeeded, abi.Unchanged, abi.Planned}, ""},
-		{ExitFailed, []abi.Outcome{abi.Failed}, "a check that found a fault, a full disk, or any other error"},
+		{ExitFailed, []abi.Outcome{abi.Failed}, "check or validate found a fault; a full disk; any other error"},
 		{ExitUsage, []abi.Outcome{abi.Invalid}, "a wrong flag, query, connection file, secret, module or checkpoint file"},
 		{3, []abi.Outcome{abi.Denied}, ""},
 		{4, []abi.Outcome{abi.NotFound}, ""},
 		{5, []abi.Outcome{abi.Rejected}, ""},
 		{6, []abi.Outcome{abi.Throttled}, ""},
-		{7, []abi.Outcome{abi.Unavailable}, "a receiver of --out that takes no records"},
+		{7, []abi.Outcome{abi.Unavailable}, "the receiver of --out does not accept records"},
 		{8, []abi.Outcome{abi.Unknown}, ""},
 		{ExitInterrupted, nil, "interrupted by a signal"},
 	}
