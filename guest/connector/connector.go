@@ -87,7 +87,7 @@ func (cn *Connector) Manifest() []byte {
 	}
 	var views []string
 	for op := range cn.Each {
-		if v, ok := op.view(); ok {
+		for _, v := range op.views() {
 			views = append(views, encode.View(v))
 		}
 	}

@@ -39,7 +39,8 @@ type Operation struct {
 	Backfill *abi.Backfill // for a source: the operation that reads a closed range of the same records
 	// View is the operation's SQL view; its member Operation is set by the SDK. By default, list_X has a view X if it
 	// requires no input.
-	View *abi.View
+	View  *abi.View
+	Views []abi.View // more views
 }
 
 // Input is one field of an operation's input: its name, whether it is required, and the JSON Schema of its value. It is
@@ -97,19 +98,18 @@ func (op *Operation) manifest(service *Service) string {
 	return w.String()
 }
 
-// view returns the operation's SQL view; ok is false if it has none.
-func (op *Operation) view() (v abi.View, ok bool) {
-	name, isList := strings.CutPrefix(op.Name, "list_")
-	switch {
-	case op.View != nil:
-		v = *op.View
-	case isList && op.On(abi.SQL) && op.pager() != nil && !op.requires():
-		v.Name = name
-	default:
-		return v, false
+// views returns the operation's SQL views.
+func (op *Operation) views() []abi.View {
+	all := slices.Clone(op.Views)
+	if name, isList := strings.CutPrefix(op.Name, "list_"); op.View != nil {
+		all = append(all, *op.View)
+	} else if isList && op.On(abi.SQL) && op.pager() != nil && !op.requires() {
+		all = append(all, abi.View{Name: name})
 	}
-	v.Operation = op.Name
-	return v, true
+	for i := range all {
+		all[i].Operation = op.Name
+	}
+	return all
 }
 
 // requires reports whether any input is required.

@@ -22,6 +22,7 @@ var (
 	postAppUsers   = abi.Endpoint{Endpoint: "POST /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: manageApps}
 	postAppUser    = abi.Endpoint{Endpoint: "POST /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: manageApps}
 	deleteAppUser  = abi.Endpoint{Endpoint: "DELETE /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: manageApps, Query: []string{"sendEmail"}}
+	getAppGroups   = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/groups", Bucket: "/api/v1/apps", Scopes: readApps, Query: []string{"q", "after", "limit", "expand"}}
 	getAppGroup    = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/groups/{groupId}", Bucket: "/api/v1/apps", Scopes: readApps}
 	putAppGroup    = abi.Endpoint{Endpoint: "PUT /api/v1/apps/{appId}/groups/{groupId}", Bucket: "/api/v1/apps", Scopes: manageApps}
 	deleteAppGroup = abi.Endpoint{Endpoint: "DELETE /api/v1/apps/{appId}/groups/{groupId}", Bucket: "/api/v1/apps", Scopes: manageApps}
@@ -86,7 +87,7 @@ var applicationOperations = []connector.Operation{
 		Endpoints: []*abi.Endpoint{&getAppUsers},
 		List: &connector.List{Endpoint: getAppUsers.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"q", "q"}, {"expand", "expand"}},
 			Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 500, Noun: "application", Type: "AppInstance"},
-		View: &abi.View{Name: "application_users", Of: &abi.ViewOf{View: "applications", Column: "id", Input: "application", As: "application_id", Match: "^0oa[A-Za-z0-9]{17}$"},
+		View: &abi.View{Name: "application_users", Of: ofApplications,
 			Comment: "The users of each application: a request or more for each."},
 	},
 	{
@@ -147,6 +148,77 @@ var applicationOperations = []connector.Operation{
 		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getApp, &getAppGroup, &deleteAppGroup},
 		Do:          unassignAppGroup,
 	},
+	{
+		Name:        "list_user_applications",
+		Addition:    true,
+		Summary:     "Lists the applications that are assigned to a user, directly or through groups. Their secrets are removed.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{userInput, connector.LimitInput, pageSize200, connector.CursorInput},
+		Example:     `{"user":"ada.lovelace@example.com"}`,
+		Key:         "id",
+		Columns:     userApplicationColumns,
+		Display:     "label name status scope user_name assigned id",
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getApps},
+		Pages:       listUserApplications,
+		View: &abi.View{Name: "user_applications", Of: ofUsers,
+			Comment: "The applications of each user: a request for each. For most users at once, application_users needs fewer."},
+	},
+	{
+		Name:        "list_application_groups",
+		Addition:    true,
+		Summary:     "Lists the groups that an application is assigned to.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{applicationInput, connector.TextInput("q", "255", "prefix of a group's name"),
+			{"expand", false, `{"enum":["group"],"description":"adds the group to the record"}`}, connector.LimitInput, connector.CursorInput},
+		Example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","expand":"group"}`,
+		Key:       "id",
+		Columns:   applicationGroupColumns,
+		Display:   "group_name priority last_updated id",
+		Endpoints: []*abi.Endpoint{&getAppGroups},
+		List: &connector.List{Endpoint: getAppGroups.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"q", "q"}, {"expand", "expand"}},
+			Keep: []connector.Param{{"expand", "expand"}}, More: largestPage, Noun: "application", Type: "AppInstance"},
+		View: &abi.View{Name: "application_groups", Of: ofApplications, Input: []byte(`{"expand":"group"}`), Comment: "The groups of each application: a request or more for each."},
+	},
+}
+
+// ofApplications is for views that have a list for each application.
+var ofApplications = &abi.ViewOf{View: "applications", Column: "id", Input: "application", As: "application_id", Match: "^0oa[A-Za-z0-9]{17}$"}
+
+// largestPage asks for 200 groups. Okta documents 20 as the least limit of this list, so an input's limit cannot be sent.
+func largestPage(*connector.Call) []hostcall.Pair { return connector.Pairs("limit", "200") }
+
+var applicationGroupColumns = []connector.Column{
+	{"id", abi.Varchar, "id", "the group's id"},
+	{"group_name", abi.Varchar, "_embedded.group.profile.name", "with expand group"},
+	{"priority", abi.BigInt, "priority", "decides whose profile a user of several groups gets; 0 is first"},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"profile", abi.JSON, "profile", "attributes that members get in the application"},
+	{"embedded", abi.JSON, "_embedded", "the group, with expand group"},
+	{"links", abi.JSON, "_links", ""},
+}
+
+// userApplicationColumns are the columns of applications with those of the user's assignment.
+var userApplicationColumns = append(applicationColumns[:len(applicationColumns):len(applicationColumns)],
+	connector.Column{"scope", abi.Varchar, "_embedded.user.scope", "USER: assigned directly; GROUP: through a group"},
+	connector.Column{"user_name", abi.Varchar, "_embedded.user.credentials.userName", "the user's name in the application"},
+	connector.Column{"assigned", abi.TimestampTZ, "_embedded.user.created", "when the application was assigned"})
+
+// listUserApplications lists applications by a filter, because the list of a user's links to applications lacks those
+// without a link.
+func listUserApplications(c *connector.Call, at string, limit int) (connector.Result, int) {
+	id, failed := userID(c)
+	if failed != nil {
+		return *failed, 0
+	}
+	var w jsonval.Writer // the query is written like inputs, so that a next link without it gets it again
+	c.Input = compare.Patched(c.Input, parsed(w.Str("filter", "user.id eq "+jsonval.Quote(id)).Str("expand", "user/"+id).String()))
+	query := []connector.Param{{"filter", "filter"}, {"expand", "expand"}}
+	l := connector.List{Endpoint: getApps.Endpoint, Query: query, Keep: query[1:], Omit: applicationSecrets, MaxPage: 200}
+	return l.ReadPage(c, at, limit)
 }
 
 // groupScopeRule makes scope GROUP destructive, because the user may lose the application. It applies to the input and to

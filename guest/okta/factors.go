@@ -87,6 +87,12 @@ func userPath(c *connector.Call) ([]hostcall.Pair, *connector.Result) {
 	return connector.Pairs("userId", id), failed
 }
 
+// userIDPath is userPath for endpoints whose parameter is named id.
+func userIDPath(c *connector.Call) ([]hostcall.Pair, *connector.Result) {
+	id, failed := userID(c)
+	return connector.Pairs("id", id), failed
+}
+
 func readFactors(c *connector.Call, user string) (jsonval.Value, *connector.Result) {
 	resp := c.SendWithToken(hostcall.Request{Endpoint: getFactors.Endpoint, Path: connector.Pairs("userId", user)})
 	if !connector.OK(resp) {

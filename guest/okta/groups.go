@@ -26,6 +26,8 @@ var (
 	putGroup          = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
 	deleteGroup       = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
 	getUserGroups     = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}/groups", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}, Query: pageParams}
+	getGroupUsers     = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/users", Bucket: "/api/v1/groups", Scopes: readGroups, Query: pageParams}
+	getGroupOwners    = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/owners", Bucket: "/api/v1/groups", Scopes: readGroups, Query: []string{"search", "after", "limit"}}
 	putGroupMember    = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 	deleteGroupMember = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 )
@@ -166,6 +168,77 @@ var groupOperations = []connector.Operation{
 		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getUser, &getUsers, &getUserGroups, &getGroupRoles, &getGroupRules, &getMe, adminGuarded(&deleteGroupMember)},
 		Do:          func(c *connector.Call) connector.Result { return setMember(c, false) },
 	},
+	{
+		Name:        "list_group_members",
+		Addition:    true,
+		Summary:     "Lists the users in a group.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{groupInput, connector.LimitInput, pageSize200, connector.CursorInput},
+		Example:     `{"group":"Engineering","limit":100}`,
+		Key:         "id",
+		Columns:     userColumns,
+		Display:     userDisplay,
+		Rejects:     "ambiguous",
+		Endpoints:   []*abi.Endpoint{&getGroups, &getGroupUsers},
+		List:        &connector.List{Endpoint: getGroupUsers.Endpoint, Resolve: groupPath, MaxPage: 200, Noun: "group", Type: "UserGroup"},
+		View:        &abi.View{Name: "group_members", Of: ofGroups, Comment: "The users in each group: a request or more for each."},
+	},
+	{
+		Name:        "list_user_groups",
+		Addition:    true,
+		Summary:     "Lists the groups of a user.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{userInput, connector.LimitInput, connector.CursorInput},
+		Example:     `{"user":"ada.lovelace@example.com"}`,
+		Key:         "id",
+		Columns:     groupColumns,
+		Display:     groupDisplay,
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getUserGroups},
+		List:        &connector.List{Endpoint: getUserGroups.Endpoint, Resolve: userIDPath, OptionalLimit: true, Noun: "user", Type: "User"},
+		View:        &abi.View{Name: "user_groups", Of: ofUsers, Comment: "The groups of each user: a request for each. For most users at once, group_members needs fewer."},
+	},
+	{
+		Name:        "list_group_owners",
+		Addition:    true,
+		Summary:     "Lists the owners of a group: users and groups. Owners need Okta Identity Governance.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{groupInput, connector.TextInput("search", "255", `a SCIM expression over the type, such as type eq "USER"`),
+			connector.LimitInput, pageSize200, connector.CursorInput},
+		Example:   `{"group":"Engineering"}`,
+		Key:       "id",
+		Columns:   groupOwnerColumns,
+		Display:   "display_name type origin_type resolved last_updated id",
+		Rejects:   "ambiguous",
+		Endpoints: []*abi.Endpoint{&getGroups, &getGroupOwners},
+		List: &connector.List{Endpoint: getGroupOwners.Endpoint, Resolve: groupPath, Query: []connector.Param{{"search", "search"}}, Keep: []connector.Param{{"search", "search"}},
+			MaxPage: 200, Noun: "group", Type: "UserGroup"},
+		View: &abi.View{Name: "group_owners", Of: ofGroups, Comment: "The owners of each group: a request for each."},
+	},
+}
+
+var groupOwnerColumns = []connector.Column{
+	{"id", abi.Varchar, "id", "the owner's id: a user or a group"},
+	{"type", abi.Varchar, "type", "USER or GROUP"},
+	{"display_name", abi.Varchar, "displayName", ""},
+	{"origin_id", abi.Varchar, "originId", "the app that manages the group, if the owner comes from it"},
+	{"origin_type", abi.Varchar, "originType", "OKTA_DIRECTORY or APPLICATION"},
+	{"resolved", abi.Boolean, "resolved", "whether the owner is known in Okta"},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+}
+
+// ofGroups is for views that have a list for each group.
+var ofGroups = &abi.ViewOf{View: "groups", Column: "id", Input: "group", As: "group_id", Match: "^00g[A-Za-z0-9]{17}$"}
+
+// groupPath returns the path parameter for an endpoint about a group. It resolves a name to an id.
+func groupPath(c *connector.Call) ([]hostcall.Pair, *connector.Result) {
+	id, failed := groupID(c)
+	return connector.Pairs("groupId", id), failed
 }
 
 // adminGroupRule makes a change of a group with administrator roles privileged: its members have these roles.

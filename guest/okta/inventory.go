@@ -63,7 +63,7 @@ var inventory = []inventoryKind{
 		endpoint: &getGroups,
 		list:     connector.List{MaxPage: 200}},
 	{kind: "group_members", of: "groups", blank: "groupId",
-		endpoint: &abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/users", Bucket: "/api/v1/groups", Scopes: []string{"okta.groups.read"}, Query: pageParams},
+		endpoint: &getGroupUsers,
 		list:     connector.List{MaxPage: 200, Noun: "group", Type: "UserGroup"}},
 	{kind: "applications",
 		endpoint: &getApps,

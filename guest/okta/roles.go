@@ -64,6 +64,10 @@ var roleOperations = []connector.Operation{
 		Rejects:     "ambiguous",
 		Endpoints:   []*abi.Endpoint{&getCustomRoles, &getUser, &getUsers, &getGroups, &getUserRoles, &getGroupRoles, &getClientRoles},
 		Pages:       listRoles,
+		Views: []abi.View{
+			{Name: "user_roles", Of: ofUsers, Comment: "The administrator roles of each user: a request for each. Roles through groups are included."},
+			{Name: "group_roles", Of: ofGroups, Comment: "The administrator roles of each group: a request for each."},
+		},
 	},
 	{
 		Name: "get_role",

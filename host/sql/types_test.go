@@ -204,6 +204,8 @@ func readers() map[string][2]string {
 		"GET /api/v1/users":                                       {"list_users", `{}`},
 		"GET /api/v1/groups":                                      {"list_groups", `{}`},
 		"GET /api/v1/groups/{groupId}":                            {"lookup_group", `{` + group + `}`},
+		"GET /api/v1/groups/{groupId}/users":                      {"list_group_members", `{` + group + `}`},
+		"GET /api/v1/users/{id}/groups":                           {"list_user_groups", `{` + user + `}`},
 		"GET /api/v1/apps":                                        {"list_applications", `{}`},
 		"GET /api/v1/apps/{appId}":                                {"lookup_application", `{"application":"0oa1"}`},
 		"GET /api/v1/apps/{appId}/users":                          {"list_application_users", `{"application":"0oa1"}`},

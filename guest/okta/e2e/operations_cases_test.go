@@ -224,6 +224,30 @@ var uses = map[string]use{
 		fields: map[string]string{"group": `"group":"Équipe Ventes"`, "user": `"user":"alan.turing@example.com"`, "admin_group": `"admin_group":true`},
 	},
 
+	"list_group_members": {
+		good: reads(`{"group":"Engineering"}`, `{"group":"<group Engineering>"}`), missing: []string{`{"group":"No such group"}`, `{"group":"00gnosuchgroup000000"}`},
+		fields: map[string]string{"group": `"group":"IT Operations"`, "limit": `"limit":2`, "page_size": `"page_size":2`},
+	},
+	"list_user_groups": {
+		good: reads(`{`+ada+`}`, `{"user":"<user ada>"}`), missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`},
+		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "limit": `"limit":1`},
+	},
+	"list_group_owners": {
+		good: reads(`{"group":"Engineering"}`, `{"group":"<group Engineering>"}`), missing: []string{`{"group":"No such group"}`, `{"group":"00gnosuchgroup000000"}`},
+		wrong:  []wrong{{`{"group":"Engineering","search":"nonsense"}`, "rejected"}},
+		fields: map[string]string{"group": `"group":"IT Operations"`, "search": `"search":"type eq \"USER\""`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+	},
+	"list_user_applications": {
+		good: reads(`{`+ada+`}`, `{"user":"<user ada>"}`), missing: []string{`{` + none + `}`},
+		base:   `{"user":"<user with two applications>"}`,
+		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+	},
+	"list_application_groups": {
+		good: reads(`{"application":"<app 0>"}`), missing: []string{`{"application":"0oanosuchapp00000000"}`},
+		base:   `{"application":"<application with two groups>"}`,
+		fields: map[string]string{"application": `"application":"<app 1>"`, "q": `"q":"Eng"`, "expand": `"expand":"group"`, "limit": `"limit":1`},
+	},
+
 	"lookup_application": {
 		good: reads(`{"application":"<app 0>"}`), missing: []string{`{"application":"0oanosuchapp00000000"}`},
 		fields: map[string]string{"application": `"application":"<app 1>"`, "expand": `"expand":"user/<user ada>"`},
@@ -467,6 +491,13 @@ func (w world) fill(t *testing.T, input string) string {
 			return find(w.org.Policies(), []string{"name"}, "Contractors", "id")
 		case p == "user owner":
 			return user("robin.keeper@example.com")
+		case p == "user with two applications":
+			w.do(t, abi.Succeeded, "assign_application_user", `{"application":"`+nth(w.org.Applications(), "2", "id")+`",`+ada+`}`)
+			return user("ada.lovelace@example.com")
+		case p == "application with two groups":
+			id := nth(w.org.Applications(), "0", "id")
+			w.do(t, abi.Succeeded, "assign_application_group", `{"application":"`+id+`","group":"IT Operations"}`)
+			return id
 		case p == "user type":
 			return w.org.UserTypes()[0]
 		case p == "other user type":

@@ -19,9 +19,10 @@ import (
 var seldom = map[string][]string{
 	"Okta's OpenAPI document": {"org_identity.expires_at", "org_identity.address1", "org_identity.address2", "org_identity.city", "org_identity.state",
 		"org_identity.country", "org_identity.postal_code", "lookup_user.transitioning_to_status", "list_users.transitioning_to_status",
+		"list_group_members.transitioning_to_status",
 		"search_users.transitioning_to_status", "list_application_users.password_changed", "list_factors.verify", "lookup_device.imei",
 		"lookup_device.meid", "list_devices.meid", "list_roles.embedded", "get_role.embedded"},
-	"the reference of groups, where source.id can be searched for":                    {"lookup_group.source_id", "list_groups.source_id", "search_groups.source_id"},
+	"the reference of groups, where source.id can be searched for":                    {"lookup_group.source_id", "list_groups.source_id", "search_groups.source_id", "list_user_groups.source_id"},
 	"the reference of policies: expand=rules":                                         {"list_policies.rules"},
 	"the view of groups, whose columns search_groups has too; it has no input expand": {"search_groups.users_count"},
 	"Okta's Go client of version 2":                                                   {"list_authorization_servers.is_default"},
@@ -57,8 +58,8 @@ func TestColumns_OfEachTable_FindTheirMembers(t *testing.T) {
 		}
 	}
 	// Operations with the same table share their records.
-	for _, same := range [][]string{{"lookup_user", "list_users", "search_users"}, {"lookup_group", "list_groups", "search_groups"},
-		{"lookup_application", "list_applications"}, {"lookup_device", "list_devices"}, {"get_policy", "list_policies"}, {"get_zone", "list_zones"},
+	for _, same := range [][]string{{"lookup_user", "list_users", "search_users", "list_group_members"},
+		{"lookup_group", "list_groups", "search_groups", "list_user_groups"}, {"lookup_application", "list_applications", "list_user_applications"}, {"lookup_device", "list_devices"}, {"get_policy", "list_policies"}, {"get_zone", "list_zones"},
 		{"list_roles", "get_role"}, {"poll_system_log_page", "bounded_system_log_range"}} {
 		var all []json.RawMessage
 		for _, op := range same {

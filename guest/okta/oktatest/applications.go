@@ -22,6 +22,7 @@ func applicationEndpoints() []endpoint {
 		{pattern: "GET /api/v1/apps/{appId}/users/{userId}", bucket: apps, handle: getAppUser},
 		{pattern: "POST /api/v1/apps/{appId}/users/{userId}", bucket: apps, handle: updateAppUser},
 		{pattern: "DELETE /api/v1/apps/{appId}/users/{userId}", bucket: apps, handle: unassignAppUser},
+		{pattern: "GET /api/v1/apps/{appId}/groups", bucket: apps, handle: listAppGroups},
 		{pattern: "GET /api/v1/apps/{appId}/groups/{groupId}", bucket: apps, handle: getAppGroup},
 		{pattern: "PUT /api/v1/apps/{appId}/groups/{groupId}", bucket: apps, handle: assignAppGroup},
 		{pattern: "DELETE /api/v1/apps/{appId}/groups/{groupId}", bucket: apps, handle: unassignAppGroup},
@@ -394,11 +395,51 @@ func (o *Org) appAndGroup(c *call) (*application, *group, error) {
 	return a, g, err
 }
 
+// listAppGroups pages by priority. The next link has no expand, like that of an application's users.
+func listAppGroups(o *Org, c *call) (answer, error) {
+	a, err := o.findApplication(c)
+	if err != nil {
+		return answer{}, err
+	}
+	p, err := o.openPage(c, "appgroups:"+a.id, 20, pageGroups)
+	if err != nil {
+		return answer{}, err
+	}
+	query := c.URL.Query()
+	p.query.Del("expand")
+	q := strings.ToLower(query.Get("q"))
+	for i := p.start; i < len(a.groups); i++ {
+		ag := a.groups[i]
+		if !strings.HasPrefix(strings.ToLower(ag.group.name()), q) {
+			continue
+		}
+		if p.full() {
+			p.more(o, c, i)
+			break
+		}
+		var embedded []byte
+		if query.Get("expand") == "group" {
+			embedded = append(appendGroup([]byte(`{"group":`), ag.group, c.origin), '}')
+		}
+		p.element()
+		p.buf = appendAppGroupWith(p.buf, a, ag, c.origin, embedded)
+	}
+	return p.answer(), nil
+}
+
 func appendAppGroup(buf []byte, a *application, ag *groupAssignment, origin string) []byte {
+	return appendAppGroupWith(buf, a, ag, origin, nil)
+}
+
+// appendAppGroupWith renders an assignment; embedded, if any, becomes _embedded.
+func appendAppGroupWith(buf []byte, a *application, ag *groupAssignment, origin string, embedded []byte) []byte {
 	buf = appendField(append(buf, '{'), "id", ag.group.id)
 	buf = appendTime(buf, "lastUpdated", ag.updated)
 	buf = strconv.AppendInt(appendKey(buf, "priority"), int64(ag.priority), 10)
 	buf = appendRaw(buf, "profile", ag.profile)
+	if embedded != nil {
+		buf = appendRaw(buf, "_embedded", embedded)
+	}
 	self := "/api/v1/apps/" + a.id
 	buf = append(appendKey(buf, "_links"), '{')
 	buf = appendHref(buf, "app", origin, self)

@@ -75,7 +75,7 @@ func New(cfg Config) *Org {
 	o.seedPolicies()
 	o.seedZones()
 	o.log.init(o)
-	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), realmEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupRuleEndpoints(), roleEndpoints(),
+	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), realmEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupOwnerEndpoints(), groupRuleEndpoints(), roleEndpoints(),
 		clientEndpoints(), serviceAppEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
 		customRoleEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
 	o.register(endpoints)
