@@ -108,7 +108,7 @@ func TestDrain_200Connections_AreIsolated(t *testing.T) {
 	idle := resident(t)
 	cpu, began := used(t), time.Now()
 	for _, x := range tenants { // one more event for each, while they are idle
-		x.org.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"%slast","published":"2026-01-01T00:00:00Z"}`, x.marker)))
+		x.org.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"%slast","published":%q}`, x.marker, time.Now().UTC().Format(time.RFC3339))))
 	}
 	for i, x := range tenants {
 		eventually(t, x.name, func() bool { return i%10 == 3 || x.drain.Stats().Records == events+1 })
@@ -165,7 +165,9 @@ func TestDrain_200Connections_AreIsolated(t *testing.T) {
 func marked(org http.Handler, marker string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		q.Del("marker")
+		if after := q.Get("after"); after != "" {
+			q.Set("after", strings.TrimPrefix(after, marker))
+		}
 		r.URL.RawQuery = q.Encode()
 		org.ServeHTTP(&markedAnswer{w, marker}, r)
 	})
@@ -179,7 +181,7 @@ type markedAnswer struct {
 func (w *markedAnswer) WriteHeader(status int) {
 	links := w.Header()["Link"]
 	for i, l := range links {
-		links[i] = strings.Replace(l, "?", "?marker="+w.marker+"&", 1)
+		links[i] = strings.Replace(l, "after=", "after="+w.marker, 1)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
