@@ -22,7 +22,7 @@ func secretAttacks() []kit.Attack {
 		{"in a path", "read", `{"endpoint":"GET /svc/v1/items/{id}","path":{"id":"{{secret}}"}}`},
 		{"in a link", "read", `{"endpoint":"GET /svc/v1/feed","link":"/svc/v1/feed?q={{secret}}"}`},
 		{"in a link, escaped", "read", `{"endpoint":"GET /svc/v1/feed","link":"/svc/v1/feed?q={{escaped}}"}`},
-		{"in another header", "read", `{` + at + `,"headers":{"If-Match":"{{secret}}"}}`},
+		{"in another header", "write", `{"endpoint":"PUT /svc/v1/items/{id}","path":{"id":"x"},"body":{},"headers":{"If-Match":"\"{{secret}}\""}}`},
 		{"as a header's name", "read", `{` + at + `,"headers":{"{{secret}}":"x"}}`},
 		{"twice in one header", "read", `{` + at + `,"headers":{"Authorization":"{{auth}} {{auth}}"}}`},
 		{"with another scheme", "read", `{` + at + `,"headers":{"Authorization":"Basic {{secret}}"}}`},
