@@ -129,6 +129,9 @@ func (db *DB) prepare() error {
 	if ok {
 		db.setup.Schemas = append(db.setup.Schemas, union)
 	}
+	if err := db.brought(); err != nil {
+		return err
+	}
 	return db.prepareFiles()
 }
 

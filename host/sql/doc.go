@@ -75,6 +75,8 @@ type Config struct {
 	// UnsafeInProcess runs DuckDB in this process, for programs that cannot start themselves again. It is unsafe for
 	// untrusted queries: one SELECT can end this process, use all memory, or never end.
 	UnsafeInProcess bool
+	// Schemas are more schemas, over the connections.
+	Schemas []Schema
 	// Limits bound each statement.
 	Limits Limits
 	// Logger gets a warning for each schema that cannot be made, and panics; default discards.

@@ -87,6 +87,9 @@ func (r *reader) Bind(_ context.Context, call wire.Call) (table wire.TableMessag
 		for _, c := range op.Columns {
 			table.Columns = append(table.Columns, wire.Column{Name: c.Name, Type: c.Type})
 		}
+		if call.Column() != "" {
+			table.Columns = append(table.Columns, wire.Column{Name: call.Column(), Type: abi.Varchar})
+		}
 		return nil
 	})
 	return table, err
@@ -115,7 +118,7 @@ func (r *reader) operation(q *query, call wire.Call) (*abi.Operation, error) {
 
 // inputOf returns the input of a call. Times that people write, such as -24h, become RFC 3339.
 func inputOf(c *host.Connection, call wire.Call) (json.RawMessage, error) {
-	input := json.RawMessage(call.Input)
+	input := pushdown.Whole(call)
 	op, err := c.Module().Operation(call.Operation)
 	if err != nil || len(input) > host.MaxInput || !json.Valid(input) {
 		return input, nil //nolint:nilerr // Table says what is wrong
@@ -141,19 +144,22 @@ func (r *reader) Open(_ context.Context, call wire.Call, columns []int, pushed *
 			rows, err = r.openEach(q, c, view, op, columns, pushed)
 			return err
 		}
-		names := make([]string, len(columns))
-		for i, at := range columns {
-			if at < 0 || at >= len(op.Columns) {
-				return fmt.Errorf("%s has %d columns, and column %d was asked for", op.Name, len(op.Columns), at)
-			}
-			names[i] = op.Columns[at].Name
+		names, given, err := namesOf(op, call, columns)
+		if err != nil {
+			return err
 		}
 		input, err := inputOf(c, call)
 		if err != nil {
 			return err
 		}
-		t := &tableRows{reader: r, query: q, conn: c, columns: names, key: op.Key, calls: []pushdown.Call{{Operation: call.Operation, Input: input}}}
-		if view := viewOf(c.Module().Manifest(), call, pushed); view != nil {
+		t := &tableRows{reader: r, query: q, conn: c, columns: names, key: op.Key, given: given, calls: []pushdown.Call{{Operation: call.Operation, Input: input}}}
+		values, err := givenValues(call, pushed)
+		if err != nil && given != nil {
+			return err
+		}
+		if values != nil {
+			t.calls = givenCalls(call, values)
+		} else if view := viewOf(c.Module().Manifest(), call, pushed); view != nil {
 			plan := pushdown.Of(view, c.Module().Manifest(), call, *pushed, time.Now())
 			if pushed.Order != "" && !plan.Ordered {
 				return fmt.Errorf("%s cannot be read in the order of %s", view.Name, pushed.Order)
@@ -166,7 +172,7 @@ func (r *reader) Open(_ context.Context, call wire.Call, columns []int, pushed *
 			}
 			r.hint(q, view, plan, *pushed)
 		}
-		if len(t.calls) > 1 {
+		if len(t.calls) > 1 && values == nil {
 			t.seen = new(records.RecentKeys)
 		}
 		if len(t.calls) > 0 { // a fault of the query's is said before the first row
@@ -204,12 +210,18 @@ func (r *reader) Plan(_ context.Context, call wire.Call, pushed wire.Pushed) (me
 		if err != nil {
 			return err
 		}
-		plan := pushdown.Plan{Calls: []pushdown.Call{{Operation: call.Operation, Input: json.RawMessage(call.Input)}}}
+		plan := pushdown.Plan{Calls: []pushdown.Call{{Operation: call.Operation, Input: pushdown.Whole(call)}}}
 		if view := dependent(c.Module().Manifest(), call); view != nil {
 			message = planEach(view, pushed)
 			return nil
 		}
-		if view := viewOf(c.Module().Manifest(), call, &pushed); view != nil {
+		values, err := givenValues(call, &pushed)
+		if err != nil {
+			return err
+		}
+		if values != nil {
+			plan.Calls = givenCalls(call, values)
+		} else if view := viewOf(c.Module().Manifest(), call, &pushed); view != nil {
 			plan = pushdown.Of(view, c.Module().Manifest(), call, pushed, time.Now())
 		}
 		message = wire.PlanMessage{Text: plan.Text(), Requests: len(plan.Calls), Ordered: plan.Ordered}
@@ -248,6 +260,7 @@ type tableRows struct {
 	conn    *host.Connection
 	columns []string
 	key     string          // path of a record's key
+	given   []int           // the places in a row of the column that has the value of the call's input
 	calls   []pushdown.Call // those that are not finished, the one that is being read first
 	// otherwise are the calls that read all rows, for a service that rejects what was pushed. They are not used once a row came.
 	otherwise []pushdown.Call
@@ -286,8 +299,10 @@ func (t *tableRows) Next(context.Context) (rows int, batch []byte, err error) {
 		columns := t.rows.Columns()
 		for _, record := range page {
 			for i, cell := range t.rows.Cells(record) {
+				t.batch = t.appendGiven(t.batch, i)
 				t.batch = appendCell(t.batch, columns[i].Type, cell, t.rows)
 			}
+			t.batch = t.appendGiven(t.batch, len(columns))
 		}
 		return t.check(page)
 	})

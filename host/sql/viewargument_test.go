@@ -43,6 +43,9 @@ func TestTable_WithAViewArgumentOfAStatement_IsRefused(t *testing.T) {
 			}
 		}
 	}
+	if got, err := try(t.Context(), db, `SELECT id FROM connector_table('okta', 'list_users', '{}', given := 'filter') WHERE filter = 'x'`); err == nil {
+		t.Errorf("a statement had the argument of a view: %s", got)
+	}
 	if asked := requests.take(); len(asked) > 0 {
 		t.Errorf("refused statements sent %s", asked)
 	}

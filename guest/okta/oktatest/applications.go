@@ -197,7 +197,7 @@ func (o *Org) appendAppUser(buf []byte, a *application, u *user, origin, expand 
 var filterApplications = dialect{
 	operators: "eq",
 	known: func(attribute string) bool {
-		return slices.Contains([]string{"id", "status", "name", "user.id"}, attribute)
+		return slices.Contains([]string{"id", "status", "name", "user.id", "group.id"}, attribute)
 	},
 	refuse: invalidSearch,
 }
@@ -211,9 +211,12 @@ func listApplications(o *Org, c *call) (answer, error) {
 			return answer{}, err
 		}
 		accept = func(a *application) bool {
-			if e.attribute == "user.id" {
+			switch e.attribute {
+			case "user.id":
 				u := o.users.byID[e.value.Str]
 				return u != nil && o.appendAppUser(nil, a, u, "", "") != nil
+			case "group.id":
+				return slices.ContainsFunc(a.groups, func(g *groupAssignment) bool { return g.group.id == e.value.Str })
 			}
 			return e.matches(gjson.ParseBytes(o.appendApplication(nil, a, "", "")))
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/guest/okta/compat"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/sql"
@@ -38,6 +39,7 @@ type sqlOptions struct {
 	config    sql.Config
 	maxMemory int64 // MiB
 	stats     bool  // say after each statement what it read
+	compat    string
 }
 
 // NewSQLCommand returns the command sql.
@@ -65,6 +67,9 @@ statement run once.
 
 A condition on a view is sent to the service where the service can answer it, and so is ORDER BY with LIMIT. EXPLAIN shows what
 is sent, --stats what it took. A LIMIT stops the paging. connector_table gets its input as it is. Times are in UTC.
+
+--compat steampipe adds the tables of Steampipe's plugin for Okta (okta_user, okta_group, …), and the functions of Postgres that its
+queries use. Queries that were written for it run as they are.
 
 Several statements have a semicolon between them, and each has its own result. table, line and csv have an empty line between
 two results. json has an array for each.
@@ -100,7 +105,9 @@ kernel does not confine it, and --max-memory limits only the memory that DuckDB 
 	f.DurationVar(&o.config.Limits.Time, "max-time", time.Hour, "longest `time` that a statement runs")
 	f.Int64Var(&o.maxMemory, "max-memory", 4096, "most memory that DuckDB uses, in `MiB`")
 	f.BoolVar(&o.stats, "stats", false, "say after each statement how many requests, pages and rows it took, by operation")
+	f.StringVar(&o.compat, "compat", "", "also have the tables of another `tool`, by the names that its queries use: steampipe")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
+	cli.CompleteFixed(cmd, "compat", compatible)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		err := o.run(cmd.Context())
 		if wrong := (*sql.Error)(nil); errors.As(err, &wrong) && cmd.Context().Err() == nil {
@@ -109,6 +116,20 @@ kernel does not confine it, and --max-memory limits only the memory that DuckDB 
 		return err
 	}
 	return cmd
+}
+
+// compatible are the values of --compat.
+var compatible = []string{"steampipe"}
+
+// schemas returns the schemas of --compat, for connections of a kind.
+func (o *sqlOptions) schemas(kind string) ([]sql.Schema, error) {
+	if o.compat == "" {
+		return nil, nil
+	}
+	if kind != compat.Kind {
+		return nil, cli.Usagef("--compat %s has tables for connections of kind %s, and these are of kind %s: leave it out", o.compat, compat.Kind, kind)
+	}
+	return []sql.Schema{{Name: o.compat, Kind: kind, Statements: compat.Steampipe(), Elements: compat.Elements()}}, nil
 }
 
 // everyFile is the value of --allow-files without one.
@@ -159,6 +180,11 @@ func (o *sqlOptions) check() error {
 	case o.app.Flags.Config == "-" && o.readsStdin():
 		return cli.Usagef("--config - and the query both come from standard input: put one into a file")
 	}
+	if o.compat != "" {
+		if err := cli.OneOf("compat", o.compat, compatible); err != nil {
+			return err
+		}
+	}
 	return cli.OneOf("format", o.printer.format, rows.Formats())
 }
 
@@ -190,6 +216,9 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	}
 	defer s.Close()
 	config.LeftOut = leftOut
+	if config.Schemas, err = o.schemas(s.Module.Manifest().Kind); err != nil {
+		return err
+	}
 	config.Stdin, config.Stdout = file(a.Stdin), file(a.Stdout)
 	config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), o.maxMemory<<20
 	config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/mach5/okta-connector/host/sql/internal/sqltext"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
@@ -196,7 +197,8 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 		//lint:ignore ST1005 DuckDB says it so
 		return fail(fmt.Errorf("Binder Error: %w", errViewArgument))
 	}
-	asked := described(text)
+	text = e.elements(s.ctx, text)
+	asked := sqltext.Described(text)
 	p, err := e.inspect(s.ctx, asked)
 	if err != nil {
 		return fail(err)

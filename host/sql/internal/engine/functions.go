@@ -57,6 +57,7 @@ func (e *Engine) register() error {
 		mapping.ScalarFunctionAddParameter(try, varchar)
 	}
 	mapping.TableFunctionAddNamedParameter(table, viewArgument, varchar)
+	mapping.TableFunctionAddNamedParameter(table, givenArgument, varchar)
 	raw, err := rawConnection(e.conn)
 	if err != nil {
 		return err
@@ -91,6 +92,10 @@ type scalarCall struct {
 // name the columns of a scan as they are: RATIONALE.md, "How does a scan learn its conditions?". So its value begins with the
 // engine's marker, and no statement may have it.
 const viewArgument = "view"
+
+// givenArgument is the argument by which a view names an input of its operation that becomes a column: a condition on the column gives
+// the input its value. An object in JSON is more input for each call instead. Only a view may have it.
+const givenArgument = "given"
 
 // arguments is how many both functions have: connection, operation, input.
 const arguments = 3
@@ -192,19 +197,30 @@ func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
 	return texts, err
 }
 
-// bindView reads the name of the view that a table function is in; "" is none.
-func (e *Engine) bindView(info mapping.BindInfo) (string, error) {
-	v := mapping.BindGetNamedParameter(info, viewArgument)
+// bindView reads the name of the view that a table function is in, and the input that is a column of it; "" is none.
+func (e *Engine) bindView(info mapping.BindInfo) (view, given string, err error) {
+	marked, hasView := namedText(info, viewArgument)
+	given, hasGiven := namedText(info, givenArgument)
+	if !hasView && !hasGiven {
+		return "", "", nil
+	}
+	if view, found := strings.CutPrefix(marked, e.marker); found && e.marker != "" && marked != "" {
+		return view, given, nil
+	}
+	return "", "", errViewArgument
+}
+
+// namedText reads a named parameter; NULL is "".
+func namedText(info mapping.BindInfo, name string) (text string, there bool) {
+	v := mapping.BindGetNamedParameter(info, name)
 	if v.Ptr == nil {
-		return "", nil
+		return "", false
 	}
 	defer mapping.DestroyValue(&v)
-	if !mapping.IsNullValue(v) && e.marker != "" {
-		if view, marked := strings.CutPrefix(mapping.GetVarchar(v), e.marker); marked {
-			return view, nil
-		}
+	if mapping.IsNullValue(v) {
+		return "", true
 	}
-	return "", errViewArgument
+	return mapping.GetVarchar(v), true
 }
 
 // errViewArgument is the error of a statement that passes off a call of its own as that of a view.

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/sql/internal/sqltext"
 	"github.com/mach5/okta-connector/host/sql/internal/tree"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
@@ -129,8 +130,8 @@ func (k *keySet) known() ([]string, bool) {
 // writers find the query in a statement that writes its rows. What is no query has no tree.
 var writers = []*regexp.Regexp{
 	regexp.MustCompile(`(?is)^\s*copy\s*\((.*)\)\s*to\s*'[^']*'\s*(?:\([^()]*\))?[\s;]*$`),
-	regexp.MustCompile(`(?is)^\s*create\s+(?:or\s+replace\s+)?(?:temp\s+|temporary\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:` + part + `\.)*` + part + `\s+as\s+(.*)$`),
-	regexp.MustCompile(`(?is)^\s*insert\s+into\s+(?:` + part + `\.)*` + part + `\s*(?:\([^()]*\))?\s*((?:select|from|with)\b.*)$`),
+	regexp.MustCompile(`(?is)^\s*create\s+(?:or\s+replace\s+)?(?:temp\s+|temporary\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:` + sqltext.Part + `\.)*` + sqltext.Part + `\s+as\s+(.*)$`),
+	regexp.MustCompile(`(?is)^\s*insert\s+into\s+(?:` + sqltext.Part + `\.)*` + sqltext.Part + `\s*(?:\([^()]*\))?\s*((?:select|from|with)\b.*)$`),
 }
 
 // joins notes in a plan which scans need only the rows that match another scan.
@@ -142,7 +143,9 @@ func (e *Engine) joins(ctx context.Context, statement string, p *plan) {
 		}
 	}
 	for _, join := range tree.Joins(e.serialized(ctx, statement), e.isView) {
-		p.note(join)
+		if under, ok := join.Under(e.names.overlays); ok {
+			p.note(under)
+		}
 	}
 }
 

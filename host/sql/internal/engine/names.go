@@ -15,6 +15,9 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/sql/internal/sqltext"
+	"github.com/mach5/okta-connector/host/sql/internal/tree"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
@@ -25,12 +28,15 @@ import (
 // DuckDB has no permissions that could forbid this. So check reads the catalog after each statement that may change it,
 // and the statement is rolled back if it broke these rules.
 type names struct {
-	schemas   map[string]bool     // names of the connections' schemas, in lower case
-	missing   map[string]string   // names of schemas that are not there, in lower case, each with the reason
-	content   map[string]string   // what is in the schemas, by what it is
-	relations map[string][]string // names of their views, in lower case, each with a schema of every connection that has it
-	hidden    map[string]string   // names in relations that an unqualified name finds elsewhere, each with where
-	path      string              // the schemas, as the end of the search path
+	schemas   map[string]bool         // names of the connections' schemas, in lower case
+	missing   map[string]string       // names of schemas that are not there, in lower case, each with the reason
+	content   map[string]string       // what is in the schemas, by what it is
+	overlays  map[string]tree.Overlay // views over those of connections, by their names in lower case
+	own       map[string]bool         // the functions and types in the schemas: what they are and their name, in lower case
+	elements  map[string]bool         // table functions whose column has the name of the call's alias, in lower case
+	relations map[string][]string     // names of their views, in lower case, each with a schema of every connection that has it
+	hidden    map[string]string       // names in relations that an unqualified name finds elsewhere, each with where
+	path      string                  // the schemas, as the end of the search path
 }
 
 // The catalog. The functions are qualified: these queries run before it is known whether a statement defined others.
@@ -43,8 +49,12 @@ const (
 	relationsQuery = `SELECT database_name, schema_name, table_name, internal, comment, sql FROM system.main.duckdb_tables()`
 	columnsQuery   = `SELECT database_name, schema_name, table_name, internal, column_name, comment FROM system.main.duckdb_columns()`
 	sequencesQuery = `SELECT database_name, schema_name, sequence_name, false, NULL, NULL FROM system.main.duckdb_sequences()`
+	macrosQuery    = `SELECT database_name, schema_name, function_name, internal, array_to_string(parameters, ','), macro_definition FROM system.main.duckdb_functions()`
 	indexesQuery   = `SELECT database_name, schema_name, index_name, false, NULL, NULL FROM system.main.duckdb_indexes()`
 )
+
+// builtIns are queries of what DuckDB has of its own, each with what that is.
+var builtIns = map[string]string{functionsQuery: "function", typesQuery: "type"}
 
 // entry is a row of one of these queries.
 type entry struct {
@@ -80,9 +90,23 @@ func (e *Engine) entries(ctx context.Context, query string) (all []entry, err er
 // learn notes what is in the schemas of connections. It is called before the first statement and before the database is
 // attached.
 func (n *names) learn(ctx context.Context, e *Engine, setup wire.SetupMessage) (err error) {
-	*n = names{schemas: map[string]bool{}, missing: setup.Missing, relations: map[string][]string{}}
+	*n = names{schemas: map[string]bool{}, missing: setup.Missing, relations: map[string][]string{}, own: map[string]bool{}, overlays: map[string]tree.Overlay{}, elements: map[string]bool{}}
 	for _, s := range setup.Schemas {
 		n.schemas[strings.ToLower(s.Name)] = true
+		for _, function := range s.Elements {
+			n.elements[strings.ToLower(function)] = true
+		}
+	}
+	for query, noun := range builtIns {
+		all, err := e.entries(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, one := range all {
+			if n.in(one) {
+				n.own[noun+" "+strings.ToLower(one.name)] = true
+			}
+		}
 	}
 	views, err := e.entries(ctx, viewsQuery)
 	if err != nil {
@@ -94,7 +118,15 @@ func (n *names) learn(ctx context.Context, e *Engine, setup wire.SetupMessage) (
 			key := strings.ToLower(view.name)
 			if s.Connection != "" && view.schema == s.Name && n.in(view) && !listed[[2]string{key, s.Connection}] {
 				listed[[2]string{key, s.Connection}] = true
+				if s.Overlay && n.relations[key] != nil {
+					return fmt.Errorf("view %s.%s: %s has a view of this name", s.Name, view.name, n.relations[key][0])
+				}
 				n.relations[key] = append(n.relations[key], s.Name)
+				if _, query, found := strings.Cut(view.sql, " AS "); s.Overlay && found {
+					if o, ok := tree.OverlayOf(e.serialized(ctx, query), abi.ConnectorTable, viewArgument, e.marker); ok {
+						n.overlays[key] = o
+					}
+				}
 			}
 		}
 	}
@@ -105,7 +137,7 @@ func (n *names) learn(ctx context.Context, e *Engine, setup wire.SetupMessage) (
 // contents describes all that is in the schemas of connections.
 func (n *names) contents(ctx context.Context, e *Engine) (map[string]string, error) {
 	content := map[string]string{}
-	for _, query := range []string{schemasQuery, viewsQuery, relationsQuery, columnsQuery, sequencesQuery, indexesQuery} {
+	for _, query := range []string{schemasQuery, viewsQuery, relationsQuery, columnsQuery, sequencesQuery, indexesQuery, macrosQuery, typesQuery} {
 		all, err := e.entries(ctx, query)
 		if err != nil {
 			return nil, err
@@ -115,8 +147,11 @@ func (n *names) contents(ctx context.Context, e *Engine) (map[string]string, err
 				continue
 			}
 			key := query + "\x00" + one.schema + "\x00" + one.name
-			if query == columnsQuery {
+			switch query {
+			case columnsQuery:
 				key += "\x00" + one.comment
+			case macrosQuery: // one name may have several
+				key += "\x00" + one.comment + "\x00" + one.sql
 			}
 			content[key] = one.comment + "\x00" + one.sql
 		}
@@ -126,7 +161,7 @@ func (n *names) contents(ctx context.Context, e *Engine) (map[string]string, err
 
 // check returns an error if something replaces what is built in, or if the schemas are not as learn saw them.
 func (n *names) check(ctx context.Context, e *Engine) error {
-	for query, noun := range map[string]string{functionsQuery: "function", typesQuery: "type"} {
+	for query, noun := range builtIns {
 		all, err := e.entries(ctx, query)
 		if err != nil {
 			return err
@@ -139,7 +174,7 @@ func (n *names) check(ctx context.Context, e *Engine) error {
 		}
 		for _, one := range all {
 			switch {
-			case one.internal:
+			case one.internal || n.in(one) && n.own[noun+" "+strings.ToLower(one.name)]:
 			case builtIn[strings.ToLower(one.name)]:
 				//lint:ignore ST1005 it is shown among DuckDB's own errors, which begin like this
 				return fmt.Errorf("Permission Error: %s is a built-in %s, and %s.%s has another of that name: choose another name", one.name, noun, one.database, one.schema)
@@ -214,7 +249,7 @@ func (n *names) unambiguous(ctx context.Context, e *Engine, statement string) er
 		tables = found
 	} else {
 		for _, m := range read.FindAllStringSubmatch(statement, -1) {
-			tables = append(tables, unquoted(m[1]))
+			tables = append(tables, sqltext.Unquoted(m[1]))
 		}
 	}
 	for _, table := range tables {

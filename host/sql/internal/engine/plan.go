@@ -15,6 +15,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/mach5/okta-connector/host/sql/internal/sqltext"
 	"github.com/mach5/okta-connector/host/sql/internal/tree"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
@@ -145,7 +146,7 @@ func (e *Engine) explain(ctx context.Context, s *statement, text string) (root t
 }
 
 // executes finds the name and the arguments in EXECUTE.
-var executes = regexp.MustCompile(`(?is)^(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*execute\s+` + part + `\s*\((.*)\)[\s;]*$`)
+var executes = regexp.MustCompile(`(?is)^(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*execute\s+` + sqltext.Part + `\s*\((.*)\)[\s;]*$`)
 
 // parameters returns the arguments of EXECUTE that are constants, by the parameter's name, which is a number where the
 // statement gives none.

@@ -26,11 +26,11 @@ func (e *Engine) bind(info mapping.BindInfo) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	view, err := e.bindView(info)
+	view, given, err := e.bindView(info)
 	if err != nil {
 		return nil, err
 	}
-	s := &scan{engine: e, call: wire.Call{Connection: texts[0], Operation: texts[1], Input: texts[2], View: view}}
+	s := &scan{engine: e, call: wire.Call{Connection: texts[0], Operation: texts[1], Input: texts[2], View: view, Given: given}}
 	if err := checkJSON(s.call.Input); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type Plan struct {
 type Call struct {
 	Operation string
 	Input     json.RawMessage
+	Given     *string // the value that the statement gives an input
 }
 
 const (
@@ -45,17 +47,45 @@ const (
 
 // Of returns the plan for a view. base is the view's own call, and now the time at which the statement runs.
 func Of(view *abi.View, m *abi.Manifest, base wire.Call, pushed wire.Pushed, now time.Time) Plan {
-	best, most := Plan{Calls: []Call{{base.Operation, json.RawMessage(base.Input)}}}, 0
+	best, most := Plan{Calls: []Call{{Operation: base.Operation, Input: Whole(base)}}}, 0
+	extra := extra(base)
 	if operation(m, view.Operation) == nil || base.Operation != view.Operation || !Owns(view, base.Input) || pushed.Condition.Depth() > wire.MaxConditionDepth {
 		return best
 	}
 	for i := range view.Answers {
-		t := translation{answer: &view.Answers[i], op: operation(m, view.Operation), base: base, pushed: pushed, now: now}
+		if len(extra) > 0 && view.Answers[i].Operation != view.Operation {
+			continue
+		}
+		t := translation{answer: &view.Answers[i], extra: extra, op: operation(m, view.Operation), base: base, pushed: pushed, now: now}
 		if p, score := t.plan(); score > most {
 			best, most = p, score
 		}
 	}
 	return best
+}
+
+// extra returns the input that a view gives every call besides its own.
+func extra(base wire.Call) map[string]any {
+	if !strings.HasPrefix(base.Given, "{") {
+		return nil
+	}
+	fields, _ := object(base.Given)
+	return fields
+}
+
+// Whole returns the input of a call with what its view adds.
+func Whole(base wire.Call) json.RawMessage {
+	more := extra(base)
+	fields, ok := object(base.Input)
+	if !ok || len(more) == 0 {
+		return json.RawMessage(base.Input)
+	}
+	maps.Copy(fields, more)
+	b, err := json.Marshal(fields)
+	if err != nil { // it was JSON before
+		return json.RawMessage(base.Input)
+	}
+	return b
 }
 
 // Owns reports whether an input is that of a view's own call: that of the manifest, with a time in each field of Times.
@@ -91,6 +121,7 @@ func operation(m *abi.Manifest, name string) *abi.Operation {
 // translation is one answer to one condition.
 type translation struct {
 	answer *abi.Answer
+	extra  map[string]any // input that every call has
 	op     *abi.Operation // the view's
 	base   wire.Call
 	pushed wire.Pushed
@@ -109,6 +140,7 @@ func (t *translation) plan() (Plan, int) {
 	if len(t.answer.Input) > 0 && json.Unmarshal(t.answer.Input, &input) != nil {
 		return Plan{}, 0
 	}
+	maps.Copy(input, t.extra)
 	plan, score := Plan{Used: true}, 0
 	if t.pushed.Order != "" {
 		if !t.order(input) {
@@ -144,7 +176,7 @@ func (t *translation) plan() (Plan, int) {
 			if err != nil {
 				return Plan{}, 0
 			}
-			plan.Calls = append(plan.Calls, Call{t.answer.Operation, b})
+			plan.Calls = append(plan.Calls, Call{Operation: t.answer.Operation, Input: b})
 		}
 	}
 	if len(plan.Calls) > 1 && (plan.Ordered || t.op.Key == "") {

@@ -31,6 +31,24 @@ func manifest() *abi.Manifest {
 	}}}}
 }
 
+func TestOf_ViewThatAddsInput_AddsItToEachCallOfItsOperation(t *testing.T) {
+	more := base
+	more.Given = `{"all":true}`
+	m := manifest()
+	for _, c := range []struct {
+		condition *wire.Condition
+		want      string
+	}{
+		{nil, `list {"all":true,"since":"2026-05-01T00:00:00.000Z","until":"2026-06-01T12:00:00.000Z"}`},
+		{&wire.Condition{Op: wire.OpIn, Column: "id", Values: []string{"a"}}, `list {"all":true,"filter":"id eq \"a\"","since":"2026-05-01T00:00:00.000Z","until":"2026-06-01T12:00:00.000Z"}`},
+		{&wire.Condition{Op: wire.OpStarts, Column: "name", Values: []string{"a"}}, `list {"all":true,"since":"2026-05-01T00:00:00.000Z","until":"2026-06-01T12:00:00.000Z"}`},
+	} {
+		if got := Of(&m.Views[0], m, more, wire.Pushed{Condition: c.condition}, now).Text(); got != c.want {
+			t.Errorf("%v: %s, want %s", c.condition, got, c.want)
+		}
+	}
+}
+
 func TestOf_Condition_BecomesCalls(t *testing.T) {
 	in := func(column string, values ...string) wire.Condition {
 		return wire.Condition{Op: wire.OpIn, Column: column, Values: values}

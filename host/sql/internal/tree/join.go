@@ -17,6 +17,62 @@ func Joins(parsed any, isView func(table map[string]any) bool) []Join {
 	return j.found
 }
 
+// Overlay says which view of a connection another view reads.
+type Overlay struct {
+	View    string            // the view of the connection
+	Columns map[string]string // its columns that the other view has as they are, by their names there in lower case
+}
+
+// OverlayOf reads the query of a view. Its one call of function names the view of the connection in an argument, after prefix. ok is false for
+// other queries.
+func OverlayOf(parsed any, function, argument, prefix string) (o Overlay, ok bool) {
+	node := At(parsed, "statements", 0, "node")
+	if Text(node, "type") != "SELECT_NODE" || Text(node, "from_table", "type") != "SUBQUERY" {
+		return o, false
+	}
+	calls := 0
+	Each(At(node, "from_table"), func(v map[string]any) {
+		if Text(v, "function_name") != function {
+			return
+		}
+		calls++
+		for _, child := range List(v, "children") {
+			if name, found := strings.CutPrefix(Text(child, "right", "value", "value")+Text(child, "value", "value"), prefix); found {
+				if Text(child, "alias") == argument || Text(child, "left", "column_names", 0) == argument {
+					o.View = name
+				}
+			}
+		}
+	})
+	o.Columns = map[string]string{}
+	for _, selected := range List(node, "select_list") {
+		if names := List(selected, "column_names"); Text(selected, "type") == "COLUMN_REF" && len(names) == 1 {
+			column, _ := names[0].(string)
+			alias := Text(selected, "alias")
+			if alias == "" {
+				alias = column
+			}
+			o.Columns[strings.ToLower(alias)] = column
+		}
+	}
+	return o, calls == 1 && o.View != ""
+}
+
+// Under returns what a join of such views says of the views of connections. ok is false if one of its columns is made from others.
+func (j Join) Under(overlays map[string]Overlay) (under Join, ok bool) {
+	rename := func(view, column *string) bool {
+		o, over := overlays[*view]
+		if !over {
+			return true
+		}
+		own, has := o.Columns[strings.ToLower(*column)]
+		*view, *column = o.View, own
+		return has
+	}
+	under = j
+	return under, rename(&under.View, &under.Column) && rename(&under.Other, &under.From)
+}
+
 // tableRef is a table of FROM.
 type tableRef struct {
 	view      string // "" if it is no view of a connection

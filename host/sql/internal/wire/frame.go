@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -188,15 +189,26 @@ func TakePushed(b []byte) (p *Pushed, rest []byte, err error) {
 type Call struct {
 	Connection, Operation, Input string
 	View                         string // the view that calls; "" is none
+	Given                        string // an input that is also a column, whose value a condition gives, or more input as a JSON object; "" is none
+}
+
+// Column returns the input that is also a column; "" is none.
+func (c Call) Column() string {
+	if strings.HasPrefix(c.Given, "{") {
+		return ""
+	}
+	return c.Given
 }
 
 // Size returns the length of all arguments.
-func (c Call) Size() int { return len(c.Connection) + len(c.Operation) + len(c.Input) + len(c.View) }
+func (c Call) Size() int {
+	return len(c.Connection) + len(c.Operation) + len(c.Input) + len(c.View) + len(c.Given)
+}
 
 // Bytes encodes a call: each argument behind its length.
 func (c Call) Bytes() []byte {
 	b := make([]byte, 0, c.Size()+16)
-	for _, text := range []string{c.Connection, c.Operation, c.Input, c.View} {
+	for _, text := range []string{c.Connection, c.Operation, c.Input, c.View, c.Given} {
 		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...)
 	}
 	return b
@@ -204,7 +216,7 @@ func (c Call) Bytes() []byte {
 
 // ParseCall decodes a call.
 func ParseCall(b []byte) (c Call, err error) {
-	for _, to := range []*string{&c.Connection, &c.Operation, &c.Input, &c.View} {
+	for _, to := range []*string{&c.Connection, &c.Operation, &c.Input, &c.View, &c.Given} {
 		var n uint32
 		if n, b, err = TakeNumber(b); err != nil || uint64(n) > uint64(len(b)) {
 			return Call{}, errShort

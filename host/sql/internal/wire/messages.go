@@ -21,6 +21,9 @@ type Schema struct {
 	Name, Statements string
 	Connection       string // its name; "" for the schema Ambiguous, and for a union
 	Union            bool   // its views are found under qualified names only
+	// Elements are table functions of one column. The alias of a call names the column, as in Postgres.
+	Elements []string
+	Overlay  bool // its views have those of connections below them, under other names
 }
 
 // Ambiguous is the name of a schema, and of a connection that no file can have. The schema is first in the search path. It has a

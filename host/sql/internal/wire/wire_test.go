@@ -122,7 +122,7 @@ func FuzzCells(f *testing.F) {
 
 // FuzzParseCall: what is parsed is what would be encoded.
 func FuzzParseCall(f *testing.F) {
-	f.Add(Call{"a", "b", "{}", "v"}.Bytes())
+	f.Add(Call{"a", "b", "{}", "v", "g"}.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := ParseCall(b)
 		if err == nil && !bytes.Equal(c.Bytes(), b) {

@@ -1,6 +1,5 @@
-//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
-
-package engine
+// Package sqltext rewrites statements that DuckDB answers with less than people need.
+package sqltext
 
 import (
 	"regexp"
@@ -13,17 +12,18 @@ import (
 // with comments. DuckDB answers all other forms itself.
 var (
 	showTables = regexp.MustCompile(`(?is)^show\s+(all\s+)?tables$`)
-	describe   = regexp.MustCompile(`(?is)^(?:describe|desc)\s+((?:` + part + `\.){0,2})(` + part + `)$`)
+	describe   = regexp.MustCompile(`(?is)^(?:describe|desc)\s+((?:` + Part + `\.){0,2})(` + Part + `)$`)
 )
 
-const part = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`
+// Part matches a part of a qualified name.
+const Part = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`
 
 // tablesQuery lists what there is to read, described.
 const tablesQuery = `SELECT schema_name AS "schema", view_name AS name, comment AS description FROM duckdb_views() WHERE NOT internal AND schema_name <> '` + wire.Ambiguous + `'
 UNION ALL SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal ORDER BY ALL`
 
-// described returns the query that answers SHOW TABLES and DESCRIBE with comments. It returns other statements as they are.
-func described(statement string) string {
+// Described returns the query that answers SHOW TABLES and DESCRIBE with comments. It returns other statements as they are.
+func Described(statement string) string {
 	if showTables.MatchString(statement) {
 		return tablesQuery
 	}
@@ -31,10 +31,10 @@ func described(statement string) string {
 	if m == nil || strings.EqualFold(m[2], "select") {
 		return statement
 	}
-	where := "lower(c.table_name) = lower(" + text(unquoted(m[2])) + ")"
+	where := "lower(c.table_name) = lower(" + text(Unquoted(m[2])) + ")"
 	if qualifiers := strings.TrimSuffix(m[1], "."); qualifiers != "" {
 		parts := strings.Split(qualifiers, ".")
-		where += " AND lower(" + text(unquoted(parts[len(parts)-1])) + ") IN (lower(c.schema_name), lower(c.database_name))"
+		where += " AND lower(" + text(Unquoted(parts[len(parts)-1])) + ") IN (lower(c.schema_name), lower(c.database_name))"
 	} else {
 		where += " AND in_search_path(c.database_name, c.schema_name)"
 	}
@@ -42,9 +42,13 @@ func described(statement string) string {
 		" AND c.column_name = d.column_name) AS description FROM (DESCRIBE " + m[1] + m[2] + ") d"
 }
 
-func unquoted(part string) string {
+// Unquoted returns a part of a name without its quotes.
+func Unquoted(part string) string {
 	if strings.HasPrefix(part, `"`) {
 		return strings.ReplaceAll(part[1:len(part)-1], `""`, `"`)
 	}
 	return part
 }
+
+// text quotes a string.
+func text(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }

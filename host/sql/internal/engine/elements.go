@@ -1,0 +1,25 @@
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
+
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"github.com/mach5/okta-connector/host/sql/internal/tree"
+)
+
+// elements names the column of table functions in a query as Postgres does: in FROM f(x) AS y, y is also the function's only column. DuckDB
+// has it so for FROM f(x) AS y(y).
+func (e *Engine) elements(ctx context.Context, statement string) string {
+	used := false
+	for function := range e.names.elements {
+		used = used || strings.Contains(strings.ToLower(statement), function)
+	}
+	if !used {
+		return statement
+	}
+	before := explains.FindString(statement)
+	query := statement[len(before):]
+	return before + tree.NameElements(query, e.serialized(ctx, query), e.names.elements)
+}
