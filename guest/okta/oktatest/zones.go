@@ -33,6 +33,7 @@ const (
 	domainPolicyRule
 	domainApp
 	domainGroupRule
+	domainPolicyMapping
 )
 
 // System zones with special rules.
