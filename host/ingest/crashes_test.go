@@ -16,13 +16,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/tidwall/gjson"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/durable"
 	"github.com/mach5/okta-connector/host/durable/crashtest"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
@@ -38,7 +39,7 @@ type process struct {
 // run drains the source until it has caught up.
 func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 	path := filepath.Join(p.folder, "cp.json")
-	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "depot", Connection: "depot", BaseURL: "x", Operation: poll})
 	if err != nil {
 		return ingest.Stats{}, err
 	}
@@ -52,8 +53,8 @@ func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 		return ingest.Stats{}, err
 	}
 	defer func() { _ = s.Close() }()
-	feed := ingest.Source(p.conn, host.SourceOptions{Operation: poll, Config: pageSize(2)})
-	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: s, Checkpoint: cp, At: at, Recent: ingest.OpenRecent(path+".keys", at), Feed: feed}
+	feed := ingest.Source(p.conn, host.SourceOptions{Operation: poll, Config: ingesttest.PageSize(2)})
+	d := &ingest.Drain{Operation: poll, Key: key, Sink: s, Checkpoint: cp, At: at, Recent: ingest.OpenRecent(path+".keys", at), Feed: feed}
 	if p.slowly {
 		d.Feed = func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
 			return func(yield func(*host.Page, error) bool) {
@@ -75,17 +76,17 @@ func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 	return d.Stats(), err
 }
 
-// wantOnce checks that the files of a folder have every event of an org once, and nothing else. Files that were put aside may
+// wantOnce checks that the files of a folder have every event of a depot once, and nothing else. Files that were put aside may
 // contain zeros after a crash, and end in a partial record or frame; readers skip these. The current file is whole.
-func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
+func wantOnce(t *testing.T, depot *invented.Depot, folder, out string) {
 	t.Helper()
-	if err := once(org, folder, out); err != nil {
+	if err := once(depot, folder, out); err != nil {
 		t.Error(err)
 	}
 }
 
 // once is wantOnce for concurrent checks.
-func once(org *oktatest.Org, folder, out string) error {
+func once(depot *invented.Depot, folder, out string) error {
 	stem, extension, _ := strings.Cut(out, ".")
 	paths, err := filepath.Glob(filepath.Join(folder, stem+"*."+extension))
 	if err != nil {
@@ -111,13 +112,13 @@ func once(org *oktatest.Org, folder, out string) error {
 			if !gjson.Valid(line) || !strings.HasSuffix(line, "}\n") {
 				return fmt.Errorf("%s has the line %.60q", filepath.Base(path), line)
 			}
-			times[gjson.Get(line, "uuid").String()]++
+			times[gjson.Get(line, key).String()]++
 		}
 	}
 	missing, doubled, all := 0, 0, 0
-	for e := range org.Events() {
+	for e := range depot.Movements() {
 		all++
-		switch n := times[gjson.GetBytes(e, "uuid").String()]; {
+		switch n := times[gjson.GetBytes(e, key).String()]; {
 		case n == 0:
 			missing++
 		case n > 1:
@@ -207,7 +208,7 @@ func crashStep() int {
 
 // wantRecovery runs another process on each state that a crash of a disk may leave, from an operation on. It checks that all
 // events are there in the end, and returns how many crashes it tried.
-func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, c *host.Connection, out string) (crashes int) {
+func wantRecovery(t *testing.T, d *crashtest.Disk, from int, depot *invented.Depot, c *host.Connection, out string) (crashes int) {
 	t.Helper()
 	dir, n := t.TempDir(), 0
 	slots := make(chan struct{}, crashesAtOnce)
@@ -223,7 +224,7 @@ func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, 
 		folder := filepath.Join(dir, fmt.Sprintf("crash-%d", n))
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := recovered(crash, folder, org, c, out); err != nil {
+			if err := recovered(crash, folder, depot, c, out); err != nil {
 				t.Errorf("%s: %v\n%s", crash, err, d)
 			}
 		})
@@ -233,7 +234,7 @@ func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, 
 }
 
 // recovered runs a process on the state that a crash left.
-func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.Connection, out string) error {
+func recovered(crash crashtest.Crash, folder string, depot *invented.Depot, c *host.Connection, out string) error {
 	if err := crash.Restore(folder); err != nil {
 		return err
 	}
@@ -244,7 +245,7 @@ func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.
 	if _, err := (process{conn: c, folder: folder, out: out}).run(disk); err != nil {
 		return err
 	}
-	if err := once(org, folder, out); err != nil {
+	if err := once(depot, folder, out); err != nil {
 		return err
 	}
 	return os.RemoveAll(folder)
@@ -255,13 +256,13 @@ func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.
 // killed.
 func TestRun_AnyCrash_KeepsEachRecordOnce(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
 		t.Run(out, func(t *testing.T) {
-			o := oktatest.New(oktatest.Config{Users: 3, Events: 12, RateLimits: unlimited})
-			dial, stop := serve(o)
+			o := (&invented.Depot{Note: 900}).Fill(12)
+			dial, stop := ingesttest.Serve(o)
 			defer stop()
-			c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+			c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 			defer func() { _ = c.Close(context.Background()) }()
 			d, p := recording(t, c, out)
 			if s, err := p.run(d); err != nil || s.Records != 12 {

@@ -14,11 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
-	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
@@ -33,7 +33,7 @@ type volatile struct {
 
 type taken struct {
 	at    time.Time
-	times map[string]int
+	lines []string
 }
 
 func (v *volatile) Write(ctx context.Context, p sink.Page) error {
@@ -41,11 +41,11 @@ func (v *volatile) Write(ctx context.Context, p sink.Page) error {
 	if err := page.Write(ctx, p); err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.pages++
-	v.recent = append(v.recent, taken{time.Now(), page.times})
-	if v.ends[v.pages] {
+	v.Mu.Lock()
+	defer v.Mu.Unlock()
+	v.Pages++
+	v.recent = append(v.recent, taken{time.Now(), page.Lines})
+	if v.ends[v.Pages] {
 		v.flush(time.Now().Add(-v.keeps))
 		v.recent = nil
 		v.n.Add(1)
@@ -55,13 +55,8 @@ func (v *volatile) Write(ctx context.Context, p sink.Page) error {
 
 // flush makes records durable that were accepted before a time.
 func (v *volatile) flush(before time.Time) {
-	if v.times == nil {
-		v.times = map[string]int{}
-	}
 	for len(v.recent) > 0 && v.recent[0].at.Before(before) {
-		for uuid, n := range v.recent[0].times {
-			v.times[uuid] += n
-		}
+		v.Lines = append(v.Lines, v.recent[0].lines...)
 		v.recent = v.recent[1:]
 	}
 }
@@ -72,20 +67,20 @@ func (v *volatile) Interruptions() int64 { return v.n.Load() }
 // any moment. The checkpoint never covers a record that is not durable.
 func TestDelay_VolatileSinkEnds_WritesLostPagesAgain(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
-	o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
+	m := invented.Connector.Module(t)
+	o := new(invented.Depot).Fill(3000)
 	c := connectTo(t, m, o, host.Config{})
 	const keeps = 40 * time.Millisecond
 	v := &volatile{keeps: keeps, ends: map[int]bool{3: true, 20: true, 21: true, 40: true, 60: true}}
 	path := filepath.Join(t.TempDir(), "cp.json")
-	cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "depot", Connection: "depot", BaseURL: "x", Operation: poll})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = cp.Close() }()
 	said := 0
-	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: v, Checkpoint: cp, Recent: ingest.OpenRecent("", nil), Delay: keeps,
-		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(50)})}
+	d := &ingest.Drain{Operation: poll, Key: key, Sink: v, Checkpoint: cp, Recent: ingest.OpenRecent("", nil), Delay: keeps,
+		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: ingesttest.PageSize(50)})}
 	d.Say = func(format string, args ...any) {
 		if strings.Contains(fmt.Sprintf(format, args...), "was interrupted: records that it acknowledged less than 40ms ago are written again") {
 			said++
@@ -95,28 +90,28 @@ func TestDelay_VolatileSinkEnds_WritesLostPagesAgain(t *testing.T) {
 	if err := d.Run(context.Background()); err != nil || d.Stats().Records != 3000 {
 		t.Fatalf("%v, %+v", err, d.Stats())
 	}
-	if said == 0 || time.Since(began) < keeps || checkpointAt(t, path) == nil {
+	if said == 0 || time.Since(began) < keeps || ingesttest.CheckpointAt(t, path) == nil {
 		t.Errorf("said %d times, took %s", said, time.Since(began))
 	}
 	v.flush(time.Now()) // the time in memory is over
-	v.wantAll(t, o, len(v.ends)+1)
+	v.WantAll(t, o.Movements(), key, len(v.ends)+1)
 }
 
 // TestDelay_Interrupted_DoesNotWait: the next run writes the pages again that have no checkpoint yet.
 func TestDelay_Interrupted_DoesNotWait(t *testing.T) {
-	m := hosttest.Connector.Module(t)
-	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
+	m := invented.Connector.Module(t)
+	o := new(invented.Depot).Fill(100)
 	c := connectTo(t, m, o, host.Config{})
 	got := &memory{}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: got, Recent: ingest.OpenRecent("", nil), Delay: time.Hour, Follow: true,
+	d := &ingest.Drain{Operation: poll, Key: key, Sink: got, Recent: ingest.OpenRecent("", nil), Delay: time.Hour, Follow: true,
 		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true})}
 	go func() {
-		eventually(t, "the page", func() bool {
-			got.mu.Lock()
-			defer got.mu.Unlock()
-			return len(got.lines) == 100
+		ingesttest.Eventually(t, "the page", func() bool {
+			got.Mu.Lock()
+			defer got.Mu.Unlock()
+			return len(got.Lines) == 100
 		})
 		cancel()
 	}()
@@ -127,27 +122,26 @@ func TestDelay_Interrupted_DoesNotWait(t *testing.T) {
 
 // TestRun_SourceLoops_SlowsDown also checks that it says so once.
 func TestRun_SourceLoops_SlowsDown(t *testing.T) {
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) { loopSlowsDown(t, m) })
 }
 
 func loopSlowsDown(t *testing.T, m *host.Module) {
-	s := &scripted{t: t}
-	s.reply = func(n int, w http.ResponseWriter, _ *http.Request) string {
+	s := &scripted{T: t}
+	s.Reply = func(n int, w http.ResponseWriter, _ *http.Request) string {
 		// Page A leads to B, and B to A.
-		link(w, "next", fmt.Sprintf("/api/v1/logs?after=%d&limit=2", n%2))
-		return list(events(n%2*2, 2, "2026-01-01T00:00:00.000Z"))
+		return answer(moves(n%2*2, 2, "01.01.2026 00:00:00"), "more", fmt.Sprint(n%2))
 	}
-	dial, stop := serve(s)
+	dial, stop := ingesttest.Serve(s)
 	defer stop()
-	c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+	c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 	defer func() { _ = c.Close(context.Background()) }()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	got := &memory{}
 	said := 0
-	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: got, Recent: ingest.OpenRecent("", nil), Persist: true, Follow: true}
-	feed := ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(2)})
+	d := &ingest.Drain{Operation: poll, Key: key, Sink: got, Recent: ingest.OpenRecent("", nil), Persist: true, Follow: true}
+	feed := ingest.Source(c, host.SourceOptions{Operation: poll, Config: ingesttest.PageSize(2)})
 	d.Feed = func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
 		return func(yield func(*host.Page, error) bool) { // a source that does not detect the loop
 			for ctx.Err() == nil {
@@ -171,9 +165,9 @@ func loopSlowsDown(t *testing.T, m *host.Module) {
 	if err := d.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// Two pages are new. The next six have repeats, each with a different checkpoint. There are 2 links with 3 states
-	// of the trail, since the guest ends its call at each third page. The ninth page has the checkpoint of the third.
-	if n := len(s.requests()); said != 1 || n != 9 || len(got.lines) != 4 {
-		t.Errorf("said %d times, %d requests, want 9, %d records", said, n, len(got.lines))
+	// Two pages are new. The third and the fourth have repeats, each with another mark. The fifth has the checkpoint of the third.
+	// Two more are read before and during the second pause.
+	if n := len(s.Requests()); said != 1 || n != 7 || len(got.Lines) != 4 {
+		t.Errorf("said %d times, %d requests, want 7, %d records", said, n, len(got.Lines))
 	}
 }

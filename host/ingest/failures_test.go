@@ -17,11 +17,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
-	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
@@ -29,17 +29,17 @@ import (
 // TestRun_SlowSink_SlowsSource: at most one page is read ahead.
 func TestRun_SlowSink_SlowsSource(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
-		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited})
-		dial, stop := serve(o)
+		o := new(invented.Depot).Fill(20_000)
+		dial, stop := ingesttest.Serve(o)
 		defer stop()
-		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 		defer func() { _ = c.Close(context.Background()) }()
 		got := &memory{}
-		got.fail = func(page int) error {
+		got.Fail = func(page int) error {
 			time.Sleep(time.Hour)
-			if ahead := o.Count("GET /api/v1/logs") - page; ahead > 1 {
+			if ahead := o.Count("GET /v2/movements") - page; ahead > 1 {
 				t.Errorf("%d pages were read ahead", ahead)
 			}
 			return nil
@@ -47,14 +47,14 @@ func TestRun_SlowSink_SlowsSource(t *testing.T) {
 		if _, err := run(context.Background(), t, c, got, host.SourceOptions{}, ""); err != nil {
 			t.Fatal(err)
 		}
-		got.wantAll(t, o, 1)
+		got.WantAll(t, o.Movements(), key, 1)
 	})
 }
 
 // TestRun_SinkRefuses_FailsWithoutLoss also checks that the next run writes the rest.
 func TestRun_SinkRefuses_FailsWithoutLoss(t *testing.T) {
-	m := hosttest.Connector.Module(t)
-	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
+	m := invented.Connector.Module(t)
+	o := new(invented.Depot).Fill(500)
 	c := connectTo(t, m, o, host.Config{})
 	var refuses atomic.Bool
 	var mu sync.Mutex
@@ -62,7 +62,7 @@ func TestRun_SinkRefuses_FailsWithoutLoss(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		if len(taken.lines) >= 200 && refuses.Load() {
+		if len(taken.Lines) >= 200 && refuses.Load() {
 			refused++
 			http.Error(w, "the index is read-only", http.StatusForbidden)
 			return
@@ -77,7 +77,7 @@ func TestRun_SinkRefuses_FailsWithoutLoss(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "cp.json")
 	refuses.Store(true)
-	d, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100), Follow: true}, path,
+	d, err := run(context.Background(), t, c, s, host.SourceOptions{Config: ingesttest.PageSize(100), Follow: true}, path,
 		func(d *ingest.Drain) { d.Pause = time.Millisecond }) // the default is a second, and two minutes in all
 	if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "403 Forbidden: the index is read-only") {
 		t.Errorf("%v", err)
@@ -86,10 +86,10 @@ func TestRun_SinkRefuses_FailsWithoutLoss(t *testing.T) {
 		t.Errorf("%d refusals, want the first and 7 more: %+v", refused, st)
 	}
 	refuses.Store(false)
-	if _, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100)}, path); err != nil {
+	if _, err := run(context.Background(), t, c, s, host.SourceOptions{Config: ingesttest.PageSize(100)}, path); err != nil {
 		t.Fatal(err)
 	}
-	taken.wantAll(t, o, 1)
+	taken.WantAll(t, o.Movements(), key, 1)
 }
 
 // body is a page of NDJSON.
@@ -102,32 +102,32 @@ func (b body) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// TestRun_TemporaryFailures_AreRetried has an unavailable sink and then a failing org, with Follow.
+// TestRun_TemporaryFailures_AreRetried has an unavailable sink and then a failing depot, with Follow.
 func TestRun_TemporaryFailures_AreRetried(t *testing.T) {
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
-		o := oktatest.New(oktatest.Config{Users: 3, Events: 2000, RateLimits: unlimited})
-		o.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 3, Times: 20}) // more than one call retries
-		dial, stop := serve(o)
+		o := new(invented.Depot).Fill(2000)
+		o.Inject(invented.Fault{Kind: invented.Closed, Skip: 3, Times: 20}) // more than one call retries
+		dial, stop := ingesttest.Serve(o)
 		defer stop()
-		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 		defer func() { _ = c.Close(context.Background()) }()
 		ctx, cancel := context.WithCancel(context.Background())
 		got := &memory{}
-		got.fail = func(page int) error {
+		got.Fail = func(page int) error {
 			if page >= 8 && page < 12 {
 				return sink.ErrUnavailable
 			}
-			if len(got.lines) >= 1900 {
+			if len(got.Lines) >= 1900 {
 				cancel()
 			}
 			return nil
 		}
-		d, err := run(ctx, t, c, got, host.SourceOptions{Config: pageSize(100), Follow: true}, "")
+		d, err := run(ctx, t, c, got, host.SourceOptions{Config: ingesttest.PageSize(100), Follow: true}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		got.wantAll(t, o, 1)
+		got.WantAll(t, o.Movements(), key, 1)
 		if s := d.Stats(); s.Failures < 5 || s.State != ingest.Ended {
 			t.Errorf("%+v", s)
 		}
@@ -136,26 +136,26 @@ func TestRun_TemporaryFailures_AreRetried(t *testing.T) {
 
 // TestRun_CheckpointNotSaved_Fails: the folder of the checkpoint is deleted during the run, missing or not writable.
 func TestRun_CheckpointNotSaved_Fails(t *testing.T) {
-	m := hosttest.Connector.Module(t)
-	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
+	m := invented.Connector.Module(t)
+	o := new(invented.Depot).Fill(500)
 	c := connectTo(t, m, o, host.Config{})
 	dir := filepath.Join(t.TempDir(), "state")
 	path := filepath.Join(dir, "cp.json")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	got := &memory{fail: func(page int) error {
+	got := &memory{Fail: func(page int) error {
 		if page == 3 {
 			return os.RemoveAll(dir)
 		}
 		return nil
 	}}
-	_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(100), Follow: true}, path)
+	_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(100), Follow: true}, path)
 	if !errors.Is(err, checkpoint.ErrSave) || !strings.Contains(err.Error(), "free some space or name another file; records since the last checkpoint will be written again") {
 		t.Errorf("%v", err)
 	}
-	if len(got.lines) != 300 {
-		t.Errorf("%d events were written, want none after the page whose checkpoint could not be saved", len(got.lines))
+	if len(got.Lines) != 300 {
+		t.Errorf("%d events were written, want none after the page whose checkpoint could not be saved", len(got.Lines))
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -180,27 +180,27 @@ func TestRun_CheckpointNotSaved_Fails(t *testing.T) {
 // TestRun_LocalClockJumps_LosesNothing: the local clock is wrong by days, differently at each reading.
 func TestRun_LocalClockJumps_LosesNothing(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	for _, off := range []time.Duration{1000 * 24 * time.Hour, -1000 * 24 * time.Hour, 30 * 24 * time.Hour, -12 * time.Hour} {
-		o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
-		dial, stop := serve(o)
+		o := new(invented.Depot).Fill(3000)
+		dial, stop := ingesttest.Serve(o)
 		readings := 0
-		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial, Now: func() time.Time {
+		c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial, Now: func() time.Time {
 			readings++
 			return time.Now().Add(off * time.Duration(1-readings%3))
 		}})
 		path := filepath.Join(t.TempDir(), "cp.json")
 		got := &memory{}
 		for range 3 {
-			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(500)}, path); err != nil {
+			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(500)}, path); err != nil {
 				t.Fatalf("%s off: %v", off, err)
 			}
-			o.AppendEvents(100)
+			o.Append(100)
 		}
-		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(500)}, path); err != nil {
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(500)}, path); err != nil {
 			t.Fatal(err)
 		}
-		got.wantAll(t, o, 1)
+		got.WantAll(t, o.Movements(), key, 1)
 		_ = c.Close(context.Background())
 		stop()
 	}
@@ -209,12 +209,12 @@ func TestRun_LocalClockJumps_LosesNothing(t *testing.T) {
 // TestRun_QuietSource_IsPolledLessOften: a source that has more is read at once.
 func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
-		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
-		dial, stop := serve(o)
+		o := new(invented.Depot).Fill(5000)
+		dial, stop := ingesttest.Serve(o)
 		defer stop()
-		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 		defer func() { _ = c.Close(context.Background()) }()
 		ctx, cancel := context.WithCancel(context.Background())
 		got := &memory{}
@@ -226,12 +226,12 @@ func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
 			d, err = run(ctx, t, c, got, host.SourceOptions{Follow: true, PollLimit: 40 * time.Second}, "")
 			done <- err
 		}()
-		asked := func() int { return o.Count("GET /api/v1/logs") }
+		asked := func() int { return o.Count("GET /v2/movements") }
 		time.Sleep(time.Second)
 		busy := asked()
 		time.Sleep(time.Hour - time.Second)
 		quiet := asked() - busy
-		o.AppendEvents(5000)
+		o.Append(5000)
 		time.Sleep(41 * time.Second)
 		if again := asked() - busy - quiet; again < 6 || again > 10 {
 			t.Errorf("%d requests after new events, want all pages within the time of one wait", again)
@@ -240,7 +240,7 @@ func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		got.wantAll(t, o, 1)
+		got.WantAll(t, o.Movements(), key, 1)
 		if busy != 6 || quiet < 90 || quiet > 105 {
 			t.Errorf("%d requests for 5,000 events, then %d in an hour without events, want 6, and then one each 36 to 40 s", busy, quiet)
 		}
@@ -250,19 +250,19 @@ func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
 	})
 }
 
-// TestStats_Lag_UsesServiceClock has an org whose clock is five years behind.
+// TestStats_Lag_UsesServiceClock has a depot whose clock is five years behind.
 func TestStats_Lag_UsesServiceClock(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
-		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited, Now: func() time.Time { return time.Now().Add(-5 * 365 * 24 * time.Hour) }})
-		dial, stop := serve(o)
+		o := (&invented.Depot{Now: func() time.Time { return time.Now().Add(-5 * 365 * 24 * time.Hour) }}).Fill(20_000)
+		dial, stop := ingesttest.Serve(o)
 		defer stop()
-		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 		defer func() { _ = c.Close(context.Background()) }()
 		var lags []time.Duration
 		d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll})}
-		d.Sink = &memory{fail: func(int) error {
+		d.Sink = &memory{Fail: func(int) error {
 			time.Sleep(time.Second)
 			lags = append(lags, d.Stats().Lag)
 			return nil
@@ -291,7 +291,7 @@ func TestRun_SinkAsksToWait_WaitsThatLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connectTo(t, hosttest.Connector.Module(t), oktatest.New(oktatest.Config{Users: 3, Events: 10, RateLimits: unlimited}), host.Config{})
+	c := connectTo(t, invented.Connector.Module(t), new(invented.Depot).Fill(10), host.Config{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var said string
 	d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Sink: s, Persist: true, Follow: true,
@@ -307,10 +307,10 @@ func TestRun_SinkAsksToWait_WaitsThatLong(t *testing.T) {
 // TestRun_SinkLosesEachPage_ContinuesWithPersist: the file is deleted many times before a commit. Without Persist, the run
 // ends.
 func TestRun_SinkLosesEachPage_ContinuesWithPersist(t *testing.T) {
-	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
-	c := connectTo(t, hosttest.Connector.Module(t), o, host.Config{})
+	o := new(invented.Depot).Fill(20)
+	c := connectTo(t, invented.Connector.Module(t), o, host.Config{})
 	for _, persist := range []bool{true, false} {
-		m := &memory{fail: func(page int) error {
+		m := &memory{Fail: func(page int) error {
 			if page <= 15 {
 				return fmt.Errorf("%w: the file was deleted", sink.ErrRewrite)
 			}
@@ -319,7 +319,7 @@ func TestRun_SinkLosesEachPage_ContinuesWithPersist(t *testing.T) {
 		d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll}), Sink: m, Persist: persist, Pause: time.Millisecond}
 		err := d.Run(t.Context())
 		if persist && err == nil {
-			m.wantAll(t, o, 1)
+			m.WantAll(t, o.Movements(), key, 1)
 		} else if persist || !errors.Is(err, sink.ErrRewrite) {
 			t.Errorf("persist %v: %v", persist, err)
 		}

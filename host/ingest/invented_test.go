@@ -42,7 +42,7 @@ func TestDrain_InventedKind_ResumesFromFile(t *testing.T) {
 		if err := d.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		for _, line := range sink.lines {
+		for _, line := range sink.Lines {
 			numbers = append(numbers, gjson.Get(line, "no").Raw)
 		}
 		return numbers

@@ -2,7 +2,6 @@ package ingest_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,11 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 	"github.com/mach5/okta-connector/host/sink/filesink"
 	"github.com/mach5/okta-connector/internal/figures"
 )
@@ -29,37 +29,35 @@ import (
 // tenant is one of many connections, with everything that could leak from it.
 type tenant struct {
 	name, token, marker string
-	org                 *oktatest.Org
+	depot               *invented.Depot
 	drain               *ingest.Drain
 	mu                  sync.Mutex
 	said                []string
 	err                 error
 }
 
-// TestDrain_200Connections_AreIsolated follows two hundred orgs concurrently, some of which fail. It checks that no record,
+// TestDrain_200Connections_AreIsolated follows two hundred depots concurrently, some of which fail. It checks that no record,
 // error, cursor or token of one appears in the output of another. It prints the cost of an idle connection.
 func TestDrain_200Connections_AreIsolated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	const n, events = 200, 30
-	m := hosttest.Connector.Module(t)
+	const n, records = 200, 30
+	m := invented.Connector.Module(t)
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	warm := connectTo(t, m, oktatest.New(oktatest.Config{Users: 3, Events: 5}), host.Config{Name: "warm"})
+	warm := connectTo(t, m, new(invented.Depot).Fill(5), host.Config{Name: "warm"})
 	if _, err := run(ctx, t, warm, &memory{}, host.SourceOptions{}, ""); err != nil { // allocates what all connections share
 		t.Fatal(err)
 	}
 	tenants := make([]*tenant, n)
 	for i := range tenants {
 		marker := fmt.Sprintf("MARKER-%03d-", i)
-		x := &tenant{name: fmt.Sprintf("org-%03d", i), token: "00token-" + marker + "secret", marker: marker}
-		x.org = oktatest.New(oktatest.Config{Users: -1, Groups: -1, Events: -1, Devices: -1, AuthorizationServers: -1, OAuthClients: -1,
-			CustomRoles: -1, Sessions: -1, Factors: -1, Token: x.token, RequestLog: 10})
-		for e := range events {
-			x.org.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"%s%d","published":%q,"actor":{"displayName":%q}}`,
-				marker, e, time.Now().UTC().Format(time.RFC3339), marker)))
+		x := &tenant{name: fmt.Sprintf("depot-%03d", i), token: "00token-" + marker + "secret", marker: marker}
+		x.depot = &invented.Depot{Key: x.token, Marker: marker}
+		for e := range records {
+			x.depot.AppendRecord(time.Now(), fmt.Sprintf(`{"no":"%s%d","at":%q,"carrier":{"name":%q}}`, marker, e, time.Now().UTC().Format(invented.TimeLayout), marker))
 		}
 		tenants[i] = x
 	}
@@ -67,24 +65,17 @@ func TestDrain_200Connections_AreIsolated(t *testing.T) {
 	var running sync.WaitGroup
 	var closers []func()
 	for i, x := range tenants {
-		var h http.Handler = x.org
-		if i%10 == 3 { // an org that refuses this tenant, with text in its error
-			h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("X-Okta-Request-Id", "req-"+x.marker)
-				w.WriteHeader(http.StatusForbidden)
-				_, _ = fmt.Fprintf(w, `{"errorCode":"E0000006","errorSummary":"%s may not, said to %s"}`, x.marker, r.URL.RequestURI())
-			})
-		} else { // cursors that contain a marker
-			h = marked(x.org, x.marker)
+		if i%10 == 3 { // a depot that refuses this tenant, with text in its error
+			x.depot.Inject(invented.Fault{Kind: invented.Closed, Status: http.StatusForbidden, Text: x.marker + " may not"})
 		}
-		dial, stop := serve(h)
-		c := connect(t, m, host.Config{Name: x.name}, host.ConnectOptions{Dial: dial, Secrets: hosttest.Secret(x.token)})
+		dial, stop := ingesttest.Serve(x.depot)
+		c := ingesttest.Connect(t, m, host.Config{Name: x.name}, host.ConnectOptions{Dial: dial, Secrets: hosttest.Secret(x.token)})
 		s, err := filesink.Open(filepath.Join(dir, x.name+".ndjson"), filesink.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, x.name+".json")
-		cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: x.name, Operation: poll})
+		cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "depot", Connection: x.name, Operation: poll})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,19 +93,19 @@ func TestDrain_200Connections_AreIsolated(t *testing.T) {
 		running.Go(func() { x.err = x.drain.Run(ctx) })
 	}
 	for i, x := range tenants {
-		eventually(t, x.name, func() bool { s := x.drain.Stats(); return s.CaughtUp || i%10 == 3 && s.State == ingest.Failed })
+		ingesttest.Eventually(t, x.name, func() bool { s := x.drain.Stats(); return s.CaughtUp || i%10 == 3 && s.State == ingest.Failed })
 	}
 	debug.FreeOSMemory()
 	idle := resident(t)
 	cpu, began := used(t), time.Now()
-	for _, x := range tenants { // one more event for each, while they are idle
-		x.org.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"%slast","published":%q}`, x.marker, time.Now().UTC().Format(time.RFC3339))))
+	for _, x := range tenants { // one more record for each, while they are idle
+		x.depot.AppendRecord(time.Now(), fmt.Sprintf(`{"no":"%slast","at":%q}`, x.marker, time.Now().UTC().Format(invented.TimeLayout)))
 	}
 	for i, x := range tenants {
-		eventually(t, x.name, func() bool { return i%10 == 3 || x.drain.Stats().Records == events+1 })
+		ingesttest.Eventually(t, x.name, func() bool { return i%10 == 3 || x.drain.Stats().Records == records+1 })
 	}
 	wall, spent := time.Since(began), used(t)-cpu
-	figures.Keep(t, "connections", fmt.Sprintf("%d connections in one process: %.2f MiB for each that is idle (its simulated org included), and %.2f MiB more once it has seen 10,000 records; %.1f %% of a core when quiet, polling each every 10 s",
+	figures.Keep(t, "connections", fmt.Sprintf("%d connections in one process: %.2f MiB for each that is idle (its simulated service included), and %.2f MiB more once it has seen 10,000 records; %.1f %% of a core when quiet, polling each every 10 s",
 		n, float64(idle-before)/n/(1<<20), keysOf10000(t), 100*spent.Seconds()/wall.Seconds()))
 	cancel()
 	running.Wait()
@@ -142,7 +133,7 @@ func TestDrain_200Connections_AreIsolated(t *testing.T) {
 		if x.err != nil {
 			alone(x, "the error", x.err.Error())
 			if !strings.Contains(x.err.Error(), x.marker) {
-				t.Errorf("%s: %v: want the text of its own org", x.name, x.err)
+				t.Errorf("%s: %v: want the text of its own depot", x.name, x.err)
 			}
 		}
 		for _, file := range []string{".ndjson", ".json", ".json.keys"} {
@@ -151,39 +142,14 @@ func TestDrain_200Connections_AreIsolated(t *testing.T) {
 				t.Fatal(err)
 			}
 			alone(x, file, string(b))
-			if file == ".ndjson" && x.err == nil && strings.Count(string(b), "\n") != events+1 {
-				t.Errorf("%s has %d events", x.name, strings.Count(string(b), "\n"))
+			if file == ".ndjson" && x.err == nil && strings.Count(string(b), "\n") != records+1 {
+				t.Errorf("%s has %d records", x.name, strings.Count(string(b), "\n"))
 			}
 			if file == ".json" && x.err == nil && !strings.Contains(string(b), x.marker) {
 				t.Errorf("the checkpoint of %s is not its own: %s", x.name, b)
 			}
 		}
 	}
-}
-
-// marked is a log whose cursors contain a marker.
-func marked(org http.Handler, marker string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
-		if after := q.Get("after"); after != "" {
-			q.Set("after", strings.TrimPrefix(after, marker))
-		}
-		r.URL.RawQuery = q.Encode()
-		org.ServeHTTP(&markedAnswer{w, marker}, r)
-	})
-}
-
-type markedAnswer struct {
-	http.ResponseWriter
-	marker string
-}
-
-func (w *markedAnswer) WriteHeader(status int) {
-	links := w.Header()["Link"]
-	for i, l := range links {
-		links[i] = strings.Replace(l, "after=", "after="+w.marker, 1)
-	}
-	w.ResponseWriter.WriteHeader(status)
 }
 
 // resident returns the resident memory of this process in bytes, or 0 if it is not known.

@@ -12,13 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
-// windows observes the answers of an org, to calculate the shortest time that its quota permits.
+// windows observes the answers of a depot, to calculate the shortest time that its quota permits.
 type windows struct {
 	http.Handler
 	mu      sync.Mutex
@@ -30,22 +30,31 @@ type windows struct {
 }
 
 func (q *windows) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q.Handler.ServeHTTP(&watched{w, q}, r)
+	q.Handler.ServeHTTP(&watched{ResponseWriter: w, q: q}, r)
 }
 
 type watched struct {
 	http.ResponseWriter
-	q *windows
+	q     *windows
+	began bool
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	if !w.began {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 func (w *watched) WriteHeader(status int) {
+	w.began = true
 	w.q.mu.Lock()
 	defer w.q.mu.Unlock()
 	w.q.ended = time.Now()
 	if w.q.asked++; w.q.asked == 1 {
 		w.q.began = w.q.ended
-		seconds, _ := strconv.ParseInt(w.Header().Get("X-Rate-Limit-Reset"), 10, 64)
-		w.q.resets = time.Unix(seconds, 0)
+		seconds, _ := strconv.Atoi(w.Header().Get("Depot-Quota-Renews-In"))
+		w.q.resets = w.q.ended.Add(time.Duration(seconds) * time.Second)
 	}
 	if status == http.StatusTooManyRequests {
 		w.q.refused++
@@ -55,20 +64,21 @@ func (w *watched) WriteHeader(status int) {
 
 // TestInvoke_ManyAtOnce_AreNotRefused makes more concurrent calls than a window allows, on a connection without an answer yet.
 func TestInvoke_ManyAtOnce_AreNotRefused(t *testing.T) {
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
-		org := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: map[string]int{"*": 10}})
-		org.Inject(oktatest.Fault{Kind: oktatest.Latency, Latency: time.Second}) // the clock stops until all wait
-		q := &windows{Handler: org}
-		dial, stop := serve(q)
+		depot := &invented.Depot{Quota: 10}
+		depot.Put("saw-1", "A")
+		depot.Inject(invented.Fault{Kind: invented.Slow, Wait: time.Second}) // the clock stops until all wait
+		q := &windows{Handler: depot}
+		dial, stop := ingesttest.Serve(q)
 		defer stop()
-		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		c := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 		defer func() { _ = c.Close(context.Background()) }()
 		var calls sync.WaitGroup
 		const all = 16 // concurrent calls
 		for range all {
 			calls.Go(func() {
-				if _, err := c.Invoke(context.Background(), "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`)); err != nil {
+				if _, err := c.Invoke(context.Background(), "get_item", json.RawMessage(`{"sku":"saw-1"}`)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -80,16 +90,16 @@ func TestInvoke_ManyAtOnce_AreNotRefused(t *testing.T) {
 	})
 }
 
-// TestRun_Quota_IsUsedFully drains 100,000 events from an org whose limit is reached often, on a fake clock. It uses
+// TestRun_Quota_IsUsedFully drains 100,000 records from a depot whose limit is reached often, on a fake clock. It uses
 // one connection, then four that share nothing, like separate processes, each with its share. Last it uses four
 // connections of one process, which share their observations. The load of the machine has no influence.
 func TestRun_Quota_IsUsedFully(t *testing.T) {
 	t.Parallel()
 	const pages = 100
-	requests := pages + 1 // the last page is empty
-	events := 1000        // per page, of all connections together
+	requests := pages
+	records := 1000 // per page, of all connections together
 	if testing.Short() {
-		events = 40 // the number of requests, which the quota counts, stays the same
+		records = 40 // the number of requests, which the quota counts, stays the same
 	}
 	var table strings.Builder
 	for _, c := range []struct {
@@ -108,24 +118,24 @@ func TestRun_Quota_IsUsedFully(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			modules := make([]*host.Module, c.modules)
 			for i := range modules {
-				modules[i] = hosttest.Connector.Load(t)
+				modules[i] = invented.Connector.Load(t)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				size := events / c.conns
+				size := records / c.conns
 				total := int64(pages * size)
-				org := oktatest.New(oktatest.Config{Users: 3, Events: int(total), EventSize: 1500, RateLimits: map[string]int{"/api/v1/logs": c.limit}})
-				q := &windows{Handler: org}
-				dial, stop := serve(q)
+				depot := (&invented.Depot{Quota: c.limit}).Fill(int(total))
+				q := &windows{Handler: depot}
+				dial, stop := ingesttest.Serve(q)
 				defer stop()
 				var drains sync.WaitGroup
 				for i := range c.conns {
-					conn := connect(t, modules[i%len(modules)], host.Config{Name: fmt.Sprint("c", i), RateLimitShare: c.share}, host.ConnectOptions{Dial: dial,
+					conn := ingesttest.Connect(t, modules[i%len(modules)], host.Config{Name: fmt.Sprint("c", i), RateLimitShare: c.share}, host.ConnectOptions{Dial: dial,
 						Limits: host.Limits{CallTimeout: time.Hour}})
 					defer func() { _ = conn.Close(context.Background()) }()
 					drains.Go(func() {
 						got := &counting{}
-						if _, err := run(context.Background(), t, conn, got, host.SourceOptions{Config: pageSize(size)}, ""); err != nil || got.records != total {
-							t.Errorf("%d events, %v", got.records, err)
+						if _, err := run(context.Background(), t, conn, got, host.SourceOptions{Config: ingesttest.PageSize(size)}, ""); err != nil || got.records != total {
+							t.Errorf("%d records, %v", got.records, err)
 						}
 					})
 				}
@@ -136,10 +146,10 @@ func TestRun_Quota_IsUsedFully(t *testing.T) {
 				}
 				// At best, the share of the first window is used at once, and that of each other window when it begins.
 				full := (all + c.window - 1) / c.window
-				least := q.resets.Sub(q.began) + time.Duration(full-2)*time.Minute
+				least := q.resets.Sub(q.began) + time.Duration(full-2)*invented.Window
 				took := q.ended.Sub(q.began)
 				ratio := float64(took) / float64(least)
-				fmt.Fprintf(&table, "\n  %.3f times the shortest time, %d refusals: %s (%d requests, %d per window of a minute: %s, at least %s)",
+				fmt.Fprintf(&table, "\n  %.3f times the shortest time, %d refusals: %s (%d requests, %d per window: %s, at least %s)",
 					ratio, q.refused, c.name, all, c.window, took.Round(time.Second), least)
 				if q.refused > 0 {
 					t.Errorf("%d requests were refused", q.refused)
@@ -150,5 +160,5 @@ func TestRun_Quota_IsUsedFully(t *testing.T) {
 			})
 		})
 	}
-	figures.Keep(t, "quota", fmt.Sprintf("quota, draining %d events:%s", pages*events, table.String()))
+	figures.Keep(t, "quota", fmt.Sprintf("quota, draining %d records:%s", pages*records, table.String()))
 }

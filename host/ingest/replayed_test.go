@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -14,12 +13,13 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/durable/crashtest"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
@@ -39,7 +39,7 @@ func (r *replaying) run(pages, size int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "depot", Connection: "depot", BaseURL: "x", Operation: poll})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func (r *replaying) run(pages, size int) {
 	}
 	defer func() { _ = s.Close() }()
 	feed := r.feed(size)
-	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: s, Checkpoint: cp, At: at, Recent: ingest.OpenRecent(path+".keys", at),
+	d := &ingest.Drain{Operation: poll, Key: key, Sink: s, Checkpoint: cp, At: at, Recent: ingest.OpenRecent(path+".keys", at),
 		Feed: func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
 			return func(yield func(*host.Page, error) bool) {
 				n := 0
@@ -71,13 +71,12 @@ func (r *replaying) run(pages, size int) {
 	}
 }
 
-// small returns an org whose events are all within the overlap that is read again after a cursor expired.
-func small(events int) *oktatest.Org {
-	o := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: unlimited})
+// small returns a depot whose movements are all within the overlap that is read again after a cursor expired.
+func small(movements int) *invented.Depot {
+	o := &invented.Depot{}
 	began := time.Now().Add(-time.Minute)
-	for i := range events {
-		o.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"00000000-0000-4000-8000-%012d","published":%q,"eventType":"a.b"}`,
-			i, began.Add(time.Duration(i)*time.Millisecond).UTC().Format("2006-01-02T15:04:05.000Z"))))
+	for i := range movements {
+		o.AppendLate(began.Add(time.Duration(i) * time.Millisecond))
 	}
 	return o
 }
@@ -87,10 +86,10 @@ func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
 	now := time.Now()
 	return map[string]func(int) ingest.Feed{
 		"poll": func(page int) ingest.Feed {
-			return ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(page)})
+			return ingest.Source(c, host.SourceOptions{Operation: poll, Config: ingesttest.PageSize(page)})
 		},
 		"range": func(page int) ingest.Feed {
-			return ingest.Range(c, bounded, stretch(now.Add(-time.Hour), now.Add(time.Hour), page), "published")
+			return ingest.Range(c, bounded, ingesttest.Stretch(now.Add(-time.Hour), now.Add(time.Hour), page), "at")
 		},
 	}
 }
@@ -100,7 +99,7 @@ func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
 // records of the last five minutes again, and writes none twice.
 func TestRun_ReplayedRecords_AreKnownToLaterRuns(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	o := small(40)
 	c := connectTo(t, m, o, host.Config{})
 	most := 3
@@ -120,7 +119,7 @@ func TestRun_ReplayedRecords_AreKnownToLaterRuns(t *testing.T) {
 					restore()
 					r.run(further, 4)
 					for range 2 {
-						o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
+						o.Inject(invented.Fault{Kind: invented.Stale, Times: 1})
 						r.run(0, 4)
 						o.ClearFaults()
 					}
@@ -138,7 +137,7 @@ func TestRun_ReplayedRecords_AreKnownToLaterRuns(t *testing.T) {
 // once, also for a reader that reads the whole blocks of a torn frame.
 func TestRun_TornPage_IsWrittenOnce(t *testing.T) {
 	t.Parallel()
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	o := small(20)
 	c := connectTo(t, m, o, host.Config{})
 	for name, feed := range feeds(c) {
@@ -181,7 +180,7 @@ func TestRun_TornPage_IsWrittenOnce(t *testing.T) {
 						}
 					}
 					r.run(3, size) // moves the checkpoint past the replayed records
-					o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
+					o.Inject(invented.Fault{Kind: invented.Stale, Times: 1})
 					r.run(0, 4)
 					o.ClearFaults()
 					if wantOnce(t, o, r.folder, out); strings.HasSuffix(out, ".zst") {
@@ -196,9 +195,9 @@ func TestRun_TornPage_IsWrittenOnce(t *testing.T) {
 	}
 }
 
-// wantOnceStreamed checks that a streaming reader of the compressed files gets each event of an org once. Such a reader does
+// wantOnceStreamed checks that a streaming reader of the compressed files gets each event of a depot once. Such a reader does
 // not wait for the end of a frame: zstdcat prints each block at once.
-func wantOnceStreamed(t *testing.T, org *oktatest.Org, folder string) {
+func wantOnceStreamed(t *testing.T, depot *invented.Depot, folder string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(folder, "*.zst"))
 	if err != nil {
@@ -216,8 +215,8 @@ func wantOnceStreamed(t *testing.T, org *oktatest.Org, folder string) {
 		}
 		lines += bytes.Count(text, []byte("\n"))
 	}
-	if lines != org.EventCount() {
-		t.Errorf("a reader of torn frames gets %d lines of %d events", lines, org.EventCount())
+	if lines != depot.MovementCount() {
+		t.Errorf("a reader of torn frames gets %d lines of %d events", lines, depot.MovementCount())
 	}
 }
 

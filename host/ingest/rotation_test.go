@@ -17,32 +17,33 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
-// TestKeepTrying_RefusedToken_ContinuesOnceRepaired: one of several sources has no token at first, then one that the org
+// TestKeepTrying_RefusedToken_ContinuesOnceRepaired: one of several sources has no token at first, then one that the depot
 // refuses, then the right one.
 func TestKeepTrying_RefusedToken_ContinuesOnceRepaired(t *testing.T) {
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	path := filepath.Join(t.TempDir(), "token")
 	synctest.Test(t, func(t *testing.T) {
-		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
+		o := new(invented.Depot).Fill(50)
 		asked := 0
 		var mu sync.Mutex
-		dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		dial, stop := ingesttest.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			asked++
 			mu.Unlock()
 			o.ServeHTTP(w, r)
 		}))
 		defer stop()
-		c, err := m.Connect(context.Background(), host.Config{Name: "okta", Kind: "okta", BaseURL: "http://127.0.0.1", TokenSecretRef: "file:" + path, AllowPrivateNetwork: true},
+		c, err := m.Connect(context.Background(), host.Config{Name: "depot", Kind: "depot", BaseURL: "http://127.0.0.1", TokenSecretRef: "file:" + path, AllowPrivateNetwork: true},
 			host.ConnectOptions{Dial: dial, Secrets: secrets.Default{}, AwaitToken: true})
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +71,7 @@ func TestKeepTrying_RefusedToken_ContinuesOnceRepaired(t *testing.T) {
 		if n := requests(); n < 2 || n > 10 || d.Stats().Records != 0 {
 			t.Errorf("%d requests with a refused token, %d records", n, d.Stats().Records)
 		}
-		if err := os.WriteFile(path, []byte(oktatest.DefaultToken), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(hosttest.Token), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute)
@@ -87,29 +88,29 @@ func TestKeepTrying_RefusedToken_ContinuesOnceRepaired(t *testing.T) {
 // TestPersist_TemporarilyForbidden_Continues: some refusals of the token or its role are temporary. One that lasts ends the
 // run.
 func TestPersist_TemporarilyForbidden_Continues(t *testing.T) {
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	for _, c := range []struct {
 		refusals int
 		status   int
-		code     string
+		kind     string
 		records  int64
 	}{
-		{1, 403, "E0000006", 50}, {8, 403, "E0000006", 50}, {1 << 30, 403, "E0000006", 0},
-		{1, 401, "E0000011", 50}, {3, 401, "E0000011", 50}, {1 << 30, 401, "E0000011", 0},
+		{1, 403, "no_access", 50}, {3, 403, "no_access", 50}, {1 << 30, 403, "no_access", 0},
+		{1, 401, "bad_key", 50}, {3, 401, "bad_key", 50}, {1 << 30, 401, "bad_key", 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
+			o := new(invented.Depot).Fill(50)
 			left := c.refusals
-			dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			dial, stop := ingesttest.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if left--; left >= 0 { // one request at a time
 					w.WriteHeader(c.status)
-					_, _ = fmt.Fprintf(w, `{"errorCode":%q,"errorSummary":"refused"}`, c.code)
+					_, _ = fmt.Fprintf(w, `{"fault":{"kind":%q,"text":"refused"}}`, c.kind)
 					return
 				}
 				o.ServeHTTP(w, r)
 			}))
 			defer stop()
-			conn := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+			conn := ingesttest.Connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 			defer func() { _ = conn.Close(context.Background()) }()
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()
@@ -125,7 +126,7 @@ func TestPersist_TemporarilyForbidden_Continues(t *testing.T) {
 
 // TestPersist_SinkIsDead_EndsAfterPatience: a page that gets through begins the time anew.
 func TestPersist_SinkIsDead_EndsAfterPatience(t *testing.T) {
-	c := connectTo(t, hosttest.Connector.Load(t), oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited}), host.Config{})
+	c := connectTo(t, invented.Connector.Load(t), new(invented.Depot).Fill(50), host.Config{})
 	fails := 0
 	got := &writing{func() error {
 		if fails++; fails == 2 {
@@ -151,9 +152,9 @@ func (s *writing) String() string                         { return "writing" }
 // TestPersist_SinkRefusesTemporarily_Continues: a service may not know a new token yet, or may be moved. A refusal that lasts
 // ends the run.
 func TestPersist_SinkRefusesTemporarily_Continues(t *testing.T) {
-	m := hosttest.Connector.Module(t)
+	m := invented.Connector.Module(t)
 	for _, c := range []struct{ status, refusals, taken int }{{401, 5, 50}, {403, 5, 50}, {404, 5, 50}, {407, 5, 50}, {404, 1 << 30, 0}, {400, 1, 0}} {
-		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
+		o := new(invented.Depot).Fill(50)
 		conn := connectTo(t, m, o, host.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		left, taken := c.refusals, 0

@@ -44,7 +44,7 @@ type rule struct {
 }
 
 // Packages that only tests import. They pack modules, for which they may need the connector.
-var harness = []string{"host/hosttest", "host/attack", "abi/conformance"}
+var harness = []string{"host/hosttest", "host/ingest/ingesttest", "host/attack", "abi/conformance"}
 
 var rules = []rule{
 	{from: "host/internal/sandbox", not: []string{"abi", "host", "guest", "cmd", "build"}, except: []string{"host/internal/sandbox"},

@@ -17,24 +17,44 @@ import (
 // TimeLayout is the service's format of times.
 const TimeLayout = "02.01.2006 15:04:05"
 
+// Window is the time for which a quota counts requests.
+const Window = 10 * time.Second
+
 // Depot is the simulated service. The zero value is empty and has no rate limit. Its methods are safe for concurrent use.
 type Depot struct {
 	// Key is the credential that it accepts; default hosttest.Token.
 	Key string
 	// Now returns its time; default time.Now.
 	Now func() time.Time
-	// Quota is the number of requests in a window of 10 s; 0 means no limit.
+	// Quota is the number of requests in a Window; 0 means no limit.
 	Quota int
 	// Lose closes the connection of each write, after or before the write takes effect.
 	Lose Lost
 
-	mu        sync.Mutex
-	items     map[string]*stored
-	movements []string
-	requests  int
-	writes    int       // number of writes that took effect
-	window    time.Time // when the current window began
-	used      int
+	// Note is the length of a note in each movement; 0 means that they have none.
+	Note int
+	// Marker begins each mark of the log of movements. A mark is a place in the log.
+	Marker string
+
+	faults faults
+	mu     sync.Mutex // guards what follows
+	items  map[string]*stored
+	log    log
+	counts counts
+	window window
+}
+
+// counts are the requests and writes so far.
+type counts struct {
+	requests int
+	asked    map[string]int // by method and path
+	writes   int            // that took effect
+}
+
+// window is the window of the quota.
+type window struct {
+	began time.Time
+	used  int
 }
 
 // Lost says which answers are lost.
@@ -72,7 +92,7 @@ func (d *Depot) put(sku, shelf string) {
 	}
 	it.shelf, it.changed = shelf, d.now()
 	it.rev++
-	d.movements = append(d.movements, fmt.Sprintf(`{"no":%d,"sku":%q,"to":%q,"at":%q}`, len(d.movements)+1, sku, shelf, it.changed.Format(TimeLayout)))
+	d.record(sku, shelf, it.changed)
 }
 
 // Label sets the label of an item.
@@ -96,14 +116,14 @@ func (d *Depot) Shelf(sku string) string {
 func (d *Depot) Requests() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.requests
+	return d.counts.requests
 }
 
 // Writes returns the number of writes that took effect.
 func (d *Depot) Writes() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.writes
+	return d.counts.writes
 }
 
 func (d *Depot) now() time.Time {
@@ -113,14 +133,40 @@ func (d *Depot) now() time.Time {
 	return time.Now().UTC()
 }
 
-// ServeHTTP implements http.Handler.
-func (d *Depot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Count returns the number of requests of a method and path, such as GET /v2/movements.
+func (d *Depot) Count(request string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.requests++
+	return d.counts.asked[request]
+}
+
+// ServeHTTP implements http.Handler.
+func (d *Depot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f := d.faults.pick(r)
+	if f.Wait > 0 {
+		select {
+		case <-time.After(f.Wait):
+		case <-r.Context().Done():
+		}
+	}
+	if f.Kind == Cut {
+		cut(w, r, func(w http.ResponseWriter, r *http.Request) { d.answer(w, r, f) })
+	}
+	d.answer(w, r, f)
+}
+
+// answer answers a request.
+func (d *Depot) answer(w http.ResponseWriter, r *http.Request, f Fault) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.counts.requests++
+	if d.counts.asked == nil {
+		d.counts.asked = map[string]int{}
+	}
+	d.counts.asked[r.Method+" "+r.URL.Path]++
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Depot-Trace", "trace-"+strconv.Itoa(d.requests))
+	h.Set("Depot-Trace", "trace-"+strconv.Itoa(d.counts.requests))
 	h.Set("Date", d.now().Format(http.TimeFormat))
 	key := d.Key
 	if key == "" {
@@ -130,20 +176,23 @@ func (d *Depot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault(w, http.StatusUnauthorized, "bad_key", "the key is not valid")
 		return
 	}
+	if d.fail(w, f) {
+		return
+	}
 	if !d.count(h) {
 		fault(w, http.StatusTooManyRequests, "slow_down", "the quota is used up")
 		return
 	}
 	if r.Method == http.MethodGet {
-		d.read(w, r)
+		d.read(w, r, f)
 		return
 	}
 	if d.Lose == BeforeWrite {
 		panic(http.ErrAbortHandler)
 	}
-	before := d.writes
+	before := d.counts.writes
 	d.write(w, r)
-	if d.Lose == AfterWrite && d.writes > before {
+	if d.Lose == AfterWrite && d.counts.writes > before {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -153,16 +202,15 @@ func (d *Depot) count(h http.Header) bool {
 	if d.Quota == 0 {
 		return true
 	}
-	const window = 10 * time.Second
 	now := d.now()
-	if now.Sub(d.window) >= window {
-		d.window, d.used = now, 0
+	if now.Sub(d.window.began) >= Window {
+		d.window = window{began: now}
 	}
-	d.used++
+	d.window.used++
 	h.Set("Depot-Quota", strconv.Itoa(d.Quota))
-	h.Set("Depot-Quota-Left", strconv.Itoa(max(0, d.Quota-d.used)))
-	h.Set("Depot-Quota-Renews-In", strconv.Itoa(int((window-now.Sub(d.window)+time.Second-1)/time.Second)))
-	return d.used <= d.Quota
+	h.Set("Depot-Quota-Left", strconv.Itoa(max(0, d.Quota-d.window.used)))
+	h.Set("Depot-Quota-Renews-In", strconv.Itoa(int((Window-now.Sub(d.window.began)+time.Second-1)/time.Second)))
+	return d.window.used <= d.Quota
 }
 
 func fault(w http.ResponseWriter, status int, kind, text string) {
@@ -170,7 +218,7 @@ func fault(w http.ResponseWriter, status int, kind, text string) {
 	_, _ = fmt.Fprintf(w, `{"fault":{"kind":%q,"text":%q}}`, kind, text)
 }
 
-func (d *Depot) read(w http.ResponseWriter, r *http.Request) {
+func (d *Depot) read(w http.ResponseWriter, r *http.Request, f Fault) {
 	sku, one := strings.CutPrefix(r.URL.Path, "/v2/items/")
 	switch {
 	case one && d.items[sku] == nil:
@@ -181,9 +229,9 @@ func (d *Depot) read(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v2/items":
 		d.list(w, r)
 	case r.URL.Path == "/v2/movements":
-		after, _ := strconv.Atoi(r.URL.Query().Get("after"))
-		page, next := paged(d.movements[min(max(after, 0), len(d.movements)):], r, func(string) string { return "more" })
-		_, _ = fmt.Fprintf(w, `{"movements":[%s],"paging":{"continue":%q}}`, strings.Join(page, ","), next)
+		d.poll(w, r, f.Kind == Repeat)
+	case r.URL.Path == "/v2/history":
+		d.history(w, r)
 	case r.URL.Path == "/v2/stock":
 		q := r.URL.Query()
 		_, _ = fmt.Fprintf(w, `{"stock":[%s]}`, strings.Join(d.numbered(q.Get("offset"), q.Get("page_size"), `{"entry":{"no":%d},"sku":%q}`), ","))
@@ -226,14 +274,23 @@ func (d *Depot) list(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, `{"data":{"items":[%s]},"paging":{"continue":%q}}`, strings.Join(page, ","), next)
 }
 
-// paged returns the first page of all, and the cursor of the next one.
-func paged(all []string, r *http.Request, cursor func(last string) string) (page []string, next string) {
+// noMore is the cursor on the last page.
+const noMore = "end"
+
+// sizeOf returns the page size that a request wants.
+func sizeOf(r *http.Request) int {
 	size, err := strconv.Atoi(r.URL.Query().Get("page_size"))
 	if err != nil {
-		size = 20
+		return 20
 	}
+	return size
+}
+
+// paged returns the first page of all, and the cursor of the next one.
+func paged(all []string, r *http.Request, cursor func(last string) string) (page []string, next string) {
+	size := sizeOf(r)
 	if len(all) <= size {
-		return slices.Clone(all), "end"
+		return slices.Clone(all), noMore
 	}
 	return slices.Clone(all[:size]), cursor(all[size-1])
 }
@@ -256,7 +313,7 @@ func (d *Depot) write(w http.ResponseWriter, r *http.Request) {
 	case !one && r.Method == http.MethodPost && d.items[body.SKU] != nil:
 		fault(w, http.StatusConflict, "sku_taken", "there is an item "+body.SKU)
 	case !one && r.Method == http.MethodPost:
-		d.writes++
+		d.counts.writes++
 		d.put(body.SKU, body.Place.Shelf)
 		w.WriteHeader(http.StatusCreated)
 		_, _ = fmt.Fprint(w, d.items[body.SKU])
@@ -265,11 +322,11 @@ func (d *Depot) write(w http.ResponseWriter, r *http.Request) {
 	case r.Header.Get("If-Match") != it.etag():
 		fault(w, http.StatusPreconditionFailed, "changed_meanwhile", "another client changed the item")
 	case r.Method == http.MethodPatch:
-		d.writes++
+		d.counts.writes++
 		d.put(sku, body.Place.Shelf)
 		_, _ = fmt.Fprint(w, it)
 	case r.Method == http.MethodDelete:
-		d.writes++
+		d.counts.writes++
 		delete(d.items, sku)
 		w.WriteHeader(http.StatusNoContent)
 	default:

@@ -25,6 +25,7 @@ const (
 	patchItem    = "PATCH /v2/items/{sku}"
 	deleteItem   = "DELETE /v2/items/{sku}"
 	getMovements = "GET /v2/movements"
+	getHistory   = "GET /v2/history"
 )
 
 // noMore is the cursor of the service's last page.
@@ -164,47 +165,13 @@ func rows(call jsonval.Value) string {
 			return refused(r)
 		}
 	}
+	if call.Get("operation").Str() == "range_movements" {
+		return history(in, call.Get("cursor").Str())
+	}
 	next, _, fail := page(in, call.Get("cursor").Str(), 0)
 	if fail != "" {
 		return fail
 	}
 	var w jsonval.Writer
 	return w.Str("outcome", "succeeded").StrIf("cursor", next).String()
-}
-
-// movements returns a page of the source. The checkpoint is the number of the last movement.
-func movements(call jsonval.Value) string {
-	after, size := call.At("checkpoint", "after").Raw(), call.At("config", "page_size").Raw()
-	if after == "" {
-		after = "0"
-	}
-	if size == "" {
-		size = "100"
-	}
-	r := send(hostcall.Request{Endpoint: getMovements, Query: []hostcall.Pair{{Name: "after", Value: after}, {Name: "page_size", Value: size}}})
-	if !ok(r) {
-		return refused(r)
-	}
-	s := host.Emit(r.Body, abi.EmitOptions{Path: "movements", Summarise: []string{"no", "at"}})
-	if s.Err != "" {
-		return failed("rejected", "too_large", s.Err)
-	}
-	if no := s.Last.Get("no").Raw(); no != "" {
-		after = no
-	}
-	keys, err := host.Keys(r.Body, abi.EmitOptions{Path: "paging", Key: "continue"})
-	if err != "" {
-		return failed("failed", "no_cursor", err)
-	}
-	var w jsonval.Writer
-	w.Str("outcome", "succeeded").Raw("checkpoint", `{"after":`+after+`}`).Bool("caught_up", len(keys) == 1 && keys[0] == noMore).Int("poll_after_ms", 1000)
-	return w.StrIf("watermark", rfc3339(s.Last.Get("at").Str())).String()
-}
-
-// rfc3339 converts a time of the service, such as "31.01.2026 09:00:00" in UTC. It returns "" if the length is wrong.
-func rfc3339(at string) string {
-	if len(at) != len("31.01.2026 09:00:00") {
-		return ""
-	}
-	return at[6:10] + "-" + at[3:5] + "-" + at[:2] + "T" + at[11:] + "Z"
 }

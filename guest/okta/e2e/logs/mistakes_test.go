@@ -1,4 +1,4 @@
-package ingest_test
+package logs_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/ingest/ingesttest"
 )
 
 // TestDrain_MistakesOfOtherCollectors_AreAvoided has a case for each mistake that issue trackers of other collectors of Okta's
@@ -38,13 +39,13 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 	}
 	script := func(t *testing.T, reply func(n int, w http.ResponseWriter, r *http.Request) string) (*scripted, *host.Connection) {
 		t.Helper()
-		s := &scripted{t: t, reply: reply}
+		s := &scripted{T: t, Reply: reply}
 		return s, connectTo(t, m, s, host.Config{})
 	}
 	once := func(t *testing.T, c *host.Connection, page int) *memory {
 		t.Helper()
 		got := &memory{}
-		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(page)}, ""); err != nil {
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(page)}, ""); err != nil {
 			t.Fatal(err)
 		}
 		return got
@@ -54,24 +55,24 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 		o, c := org(t, oktatest.Config{Events: 100})
 		path := filepath.Join(t.TempDir(), "cp.json")
 		var before []json.RawMessage
-		got := &memory{fail: func(page int) error {
-			before = append(before, checkpointAt(t, path))
+		got := &memory{Fail: func(page int) error {
+			before = append(before, ingesttest.CheckpointAt(t, path))
 			if page == 4 {
 				return errors.New("the sink died")
 			}
 			return nil
 		}}
-		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(10)}, path); err == nil {
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(10)}, path); err == nil {
 			t.Fatal("no error although the sink failed")
 		}
-		if before[0] != nil || string(before[1]) == string(before[2]) || string(checkpointAt(t, path)) != string(before[3]) {
-			t.Errorf("checkpoints when the pages were written: %s; at the end: %s", before, checkpointAt(t, path))
+		if before[0] != nil || string(before[1]) == string(before[2]) || string(ingesttest.CheckpointAt(t, path)) != string(before[3]) {
+			t.Errorf("checkpoints when the pages were written: %s; at the end: %s", before, ingesttest.CheckpointAt(t, path))
 		}
-		got.fail = nil
-		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(10)}, path); err != nil {
+		got.Fail = nil
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(10)}, path); err != nil {
 			t.Fatal(err)
 		}
-		got.wantAll(t, o, 1)
+		got.WantAll(t, o.Events(), "uuid", 1)
 	})
 
 	t.Run("polling resumes from the last published time, which skips late events and repeats those of the same millisecond", func(t *testing.T) {
@@ -91,11 +92,11 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 			o.AppendLateEvent(now.Add(-time.Hour))           // stored an hour late
 			add(1, now.Add(-time.Duration(i)*time.Minute))   // stored a little late
 			o.AppendLateEvent(now.Add(-70 * 24 * time.Hour)) // stored very late
-			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(3)}, path); err != nil {
+			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(3)}, path); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got.wantAll(t, o, 1)
+		got.WantAll(t, o.Events(), "uuid", 1)
 		since := 0
 		for _, r := range o.Requests() {
 			if q, _ := url.ParseQuery(r.RawQuery); q.Has("since") {
@@ -115,12 +116,12 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 			return list(events(min(n-1, 1)*2, 2, "2026-01-01T00:00:00.000Z")) // the second page is full, and so is its repeat
 		})
 		got := &memory{}
-		_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(2), PollLimit: time.Millisecond}, "")
+		_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(2), PollLimit: time.Millisecond}, "")
 		if err == nil || !strings.Contains(err.Error(), "has not caught up") {
 			t.Errorf("%v: want an error, since there may be more", err)
 		}
-		if asked := s.requests(); len(asked) != 6 || len(got.lines) != 4 { // three, and three more after it stalled
-			t.Errorf("%d requests, %d events: %s", len(asked), len(got.lines), asked)
+		if asked := s.Requests(); len(asked) != 6 || len(got.Lines) != 4 { // three, and three more after it stalled
+			t.Errorf("%d requests, %d events: %s", len(asked), len(got.Lines), asked)
 		}
 	})
 
@@ -137,19 +138,19 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 			}
 			return list(events(0, 1, "2026-01-01T12:00:00.000Z"))
 		})
-		_, err := run(context.Background(), t, c, &memory{}, host.SourceOptions{Config: pageSize(2), Follow: true}, "")
-		if n := len(s.requests()); err == nil || !strings.Contains(err.Error(), "E0000031") || n != 8 {
+		_, err := run(context.Background(), t, c, &memory{}, host.SourceOptions{Config: ingesttest.PageSize(2), Follow: true}, "")
+		if n := len(s.Requests()); err == nil || !strings.Contains(err.Error(), "E0000031") || n != 8 {
 			t.Errorf("%v after %d requests", err, n)
 		}
 		full = false // in a quiet log, each run reaches the end in this way
 		path, got := filepath.Join(t.TempDir(), "cp.json"), &memory{}
 		for range 8 {
-			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(2)}, path); err != nil {
+			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(2)}, path); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if len(got.lines) != 1 {
-			t.Errorf("%d events", len(got.lines))
+		if len(got.Lines) != 1 {
+			t.Errorf("%d events", len(got.Lines))
 		}
 	})
 
@@ -175,8 +176,8 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 			if err := d.Run(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			if asked := s.requests(); len(asked) != 3 || len(got.lines) < 4 {
-				t.Errorf("%s: %d requests, %d events: %s", last, len(asked), len(got.lines), asked)
+			if asked := s.Requests(); len(asked) != 3 || len(got.Lines) < 4 {
+				t.Errorf("%s: %d requests, %d events: %s", last, len(asked), len(got.Lines), asked)
 			}
 		}
 	})
@@ -203,15 +204,15 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 				write(w.Header(), fmt.Sprintf("/api/v1/logs?after=%d&limit=2", n))
 				return list(events(n*2, 2-n/4*2, "2026-01-01T00:00:00.000Z"))
 			})
-			if got := once(t, c, 2); len(got.lines) != 6 || len(s.requests()) != 4 {
-				t.Errorf("%d events of 6 after %s", len(got.lines), s.requests())
+			if got := once(t, c, 2); len(got.Lines) != 6 || len(s.Requests()) != 4 {
+				t.Errorf("%d events of 6 after %s", len(got.Lines), s.Requests())
 			}
 		})
 	}
 
 	t.Run("paging is cut off after the first page", func(t *testing.T) {
 		o, c := org(t, oktatest.Config{Events: 4321})
-		once(t, c, 0).wantAll(t, o, 1)
+		once(t, c, 0).WantAll(t, o.Events(), "uuid", 1)
 		if n := o.Count("GET /api/v1/logs"); n != 5 {
 			t.Errorf("%d requests for 4,321 events", n)
 		}
@@ -221,7 +222,7 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := oktatest.New(oktatest.Config{Users: 3, Events: 5000})
 			o.Inject(oktatest.Fault{Kind: oktatest.Concurrency, Skip: 2, Times: 2})
-			dial, stop := serve(o)
+			dial, stop := ingesttest.Serve(o)
 			defer stop()
 			c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 			defer func() { _ = c.Close(context.Background()) }()
@@ -230,7 +231,7 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got.wantAll(t, o, 1)
+			got.WantAll(t, o.Events(), "uuid", 1)
 			if took := time.Since(began); took > 10*time.Second || d.Stats().Retries != 2 {
 				t.Errorf("%s, %d requests sent again, want a brief wait for each of two", took, d.Stats().Retries)
 			}
@@ -259,7 +260,7 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := oktatest.New(oktatest.Config{Users: 3, Events: 50})
 			n := 0
-			dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			dial, stop := ingesttest.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				n++ // each poll leads to an event, as a refused one does in Okta
 				o.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"own-%d","eventType":"system.operation.rate_limit.violation","published":%q,"debugContext":{"debugData":{"requestUri":"/api/v1/logs"}}}`,
 					n, time.Now().UTC().Format(time.RFC3339))))
@@ -277,7 +278,7 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 			if n < 55 || n > 70 { // every ten seconds
 				t.Errorf("%d polls in ten minutes", n)
 			}
-			if own := strings.Count(strings.Join(got.lines, ""), "rate_limit.violation"); own < n-2 {
+			if own := strings.Count(strings.Join(got.Lines, ""), "rate_limit.violation"); own < n-2 {
 				t.Errorf("%d of %d events about the poller, want all: they are normal events", own, n)
 			}
 		})
@@ -296,8 +297,8 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 			link(w, "next", "/api/v1/logs?after=1&limit=1000")
 			return list(odd)
 		})
-		if got := once(t, c, 0); !slices.Equal(got.lines, odd) {
-			t.Errorf("got\n%s\nwant, byte for byte,\n%s", strings.Join(got.lines, "\n"), strings.Join(odd, "\n"))
+		if got := once(t, c, 0); !slices.Equal(got.Lines, odd) {
+			t.Errorf("got\n%s\nwant, byte for byte,\n%s", strings.Join(got.Lines, "\n"), strings.Join(odd, "\n"))
 		}
 	})
 
@@ -327,7 +328,7 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 		if _, err := run(context.Background(), t, c, got, host.SourceOptions{}, path); err != nil {
 			t.Fatal(err)
 		}
-		got.wantAll(t, o, 1)
+		got.WantAll(t, o.Events(), "uuid", 1)
 		if heavy != 3 || largest != 1000 {
 			t.Errorf("%d heavy pages, then pages of %d", heavy, largest)
 		}
@@ -353,26 +354,6 @@ func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 	})
 }
 
-// connectTo connects to a handler through a pipe, until the test ends.
-func connectTo(t *testing.T, m *host.Module, h http.Handler, cfg host.Config) *host.Connection {
-	t.Helper()
-	dial, stop := serve(h)
-	c := connect(t, m, cfg, host.ConnectOptions{Dial: dial})
-	t.Cleanup(func() {
-		_ = c.Close(context.Background())
-		stop()
-	})
-	return c
-}
-
-// pageSize returns a source's config with a page size; 0 means the connector's default.
-func pageSize(n int) json.RawMessage {
-	if n == 0 {
-		return nil
-	}
-	return json.RawMessage(fmt.Sprintf(`{"page_size":%d}`, n))
-}
-
 // TestRun_CursorExpired_ResumesWithoutRepeats: the cursor expires in the middle of a log, during a run and between two runs,
 // and the service repeats whole pages. Each event is written once.
 func TestRun_CursorExpired_ResumesWithoutRepeats(t *testing.T) {
@@ -384,7 +365,7 @@ func TestRun_CursorExpired_ResumesWithoutRepeats(t *testing.T) {
 	got := &memory{}
 	drain := func() *ingest.Drain {
 		t.Helper()
-		d, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(100)}, path)
+		d, err := run(context.Background(), t, c, got, host.SourceOptions{Config: ingesttest.PageSize(100)}, path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -397,7 +378,7 @@ func TestRun_CursorExpired_ResumesWithoutRepeats(t *testing.T) {
 	if s := drain().Stats(); s.Repeats < 300 || s.Records != 20_000 {
 		t.Errorf("%d records, %d repeats dropped", s.Records, s.Repeats)
 	}
-	got.wantAll(t, o, 1)
+	got.WantAll(t, o.Events(), "uuid", 1)
 
 	for _, e := range events(0, 150, time.Now().UTC().Format(time.RFC3339)) {
 		o.AppendEvent(json.RawMessage(e))
@@ -406,8 +387,8 @@ func TestRun_CursorExpired_ResumesWithoutRepeats(t *testing.T) {
 	if s := drain().Stats(); s.Records != 150 || s.Repeats == 0 {
 		t.Errorf("%d records, %d repeats dropped; want the 150 new ones", s.Records, s.Repeats)
 	}
-	got.wantAll(t, o, 1)
-	for i, line := range got.lines {
+	got.WantAll(t, o.Events(), "uuid", 1)
+	for i, line := range got.Lines {
 		if !gjson.Valid(line) {
 			t.Fatalf("line %d is not JSON: %s", i, line)
 		}
