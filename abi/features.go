@@ -16,9 +16,10 @@ const (
 	FeatureKeyed    = "keyed"     // EmitOptions.Keyed
 	FeatureGuards   = "guards"    // Endpoint.Guards
 	FeatureOAuth    = "oauth"     // Auth of type AuthOAuth
+	FeatureAnnounce = "announce"  // Request.Announce
 )
 
 // Features returns the features that the host of this repository has.
 func Features() []string {
-	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed, FeatureGuards, FeatureOAuth}
+	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed, FeatureGuards, FeatureOAuth, FeatureAnnounce}
 }

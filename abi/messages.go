@@ -126,7 +126,13 @@ type Request struct {
 	// Emit tells the host to emit records of a 2xx response, as records_emit does, and return Response.Emitted. It
 	// saves a message.
 	Emit *EmitOptions `json:"emit,omitempty"`
+	// Announce lists reads that the guest will make next, exactly as it will make them, but without Emit. The host may
+	// send them at once, in parallel, and answers them when the guest makes them.
+	Announce []Request `json:"announce,omitempty"`
 }
+
+// MaxAnnounced is the maximum number of reads that one request announces.
+const MaxAnnounced = 16
 
 // RequestHeaders returns the headers that a guest may set, in canonical form, besides the credential's header: Accept and
 // Content-Type for JSON, and others that the endpoint declares. The value of the credential's header must be what

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/announced"
 	"github.com/mach5/okta-connector/host/internal/answers"
 	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/gate"
@@ -28,12 +29,18 @@ type call struct {
 	writes  writes
 	answers *answers.Set
 	use     credential.Use
+	sentRequests
 
-	requests  []abi.RequestMeta
-	sends     int        // number of http_send calls, refused ones included
 	logged    int        // bytes written to the log
 	date      time.Time  // the service's clock in the last response
 	violation *abi.Error // the first action of the guest that was not permitted
+}
+
+// sentRequests are the requests of a call.
+type sentRequests struct {
+	requests  []abi.RequestMeta
+	sends     int // number of requests, refused ones included
+	announced announced.Reads
 }
 
 // writes tracks the writes of a call: the checks before one is sent, and what became of it.
@@ -146,7 +153,7 @@ func (c *call) answer(ctx context.Context, endpoint *abi.Endpoint, req *abi.Requ
 // guest gets none of it.
 func (c *call) receive(endpoint *abi.Endpoint, resp *egress.Response) abi.Response {
 	out := abi.Response{Status: resp.Status, Headers: c.conn.client.ABIHeaders(resp)}
-	if c.repeatsToken(resp, out.Headers) {
+	if credential.Repeats(c.conn.credential, resp, out.Headers, answers.SearchAtOnce) {
 		if resp.Body != nil {
 			resp.Body.Release()
 		}
@@ -156,20 +163,6 @@ func (c *call) receive(endpoint *abi.Endpoint, resp *egress.Response) abi.Respon
 	out.Body, out.Length = c.answers.Add(endpoint, resp.Body)
 	return out
 }
-
-// repeatsToken reports whether a response contains a credential of the connection. The body is searched only if it is small.
-func (c *call) repeatsToken(resp *egress.Response, headers map[string][]string) bool {
-	for _, values := range headers {
-		for _, v := range values {
-			if c.conn.credential.Shows(v) {
-				return true
-			}
-		}
-	}
-	return c.conn.credential.Shows(resp.RequestID) || resp.Body.Len() <= answers.SearchAtOnce && c.holdsToken(resp.Body.Bytes())
-}
-
-func (c *call) holdsToken(b []byte) bool { return c.conn.credential.ShowsIn(b) }
 
 func refused(code abi.SendCode, message string) abi.Response {
 	return abi.Response{Error: &abi.SendError{Code: code, Message: message}}

@@ -2,9 +2,11 @@ package host
 
 import (
 	"context"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/announced"
 	"github.com/mach5/okta-connector/host/internal/guard"
 )
 
@@ -15,7 +17,9 @@ func (c *call) passGuards(ctx context.Context, e *abi.Endpoint, req *abi.Request
 		if over := c.countSend(); over != nil {
 			return abi.Response{Error: over}
 		}
-		return c.exchanged(ctx, c.op.Granted[read.Endpoint], read, true)
+		e, started := c.op.Granted[read.Endpoint], time.Now()
+		resp, err := c.exchange(ctx, *e, read, true)
+		return c.settled(ctx, announced.Read{Endpoint: e, Request: read}, announced.Sent{Response: resp, Err: err}, started)
 	}}.Pass(e, req)
 	if err != nil {
 		c.violate("guard_evaded", err.Error())

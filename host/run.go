@@ -15,6 +15,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/announced"
 	"github.com/mach5/okta-connector/host/internal/answers"
 	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/internal/credential"
@@ -120,6 +121,7 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 		b = append(b, ' ')
 	}
 	out, err := c.pool.Run(ctx, run, name, b)
+	run.announced.Stop(func(r announced.Read, sent announced.Sent) { run.settled(ctx, r, sent, time.Now()) })
 	var failed sandbox.CallError
 	if errors.As(err, &failed) {
 		run.logFailure(failed)
@@ -151,7 +153,7 @@ func sandboxConfig() sandbox.Config {
 		Exports:   []string{"describe", "invoke", "source", "table"},
 		Functions: []sandbox.HostFunction{
 			define("http_send", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.send(ctx, m.Read(a[0])))
+				return m.WriteJSON(c.send(ctx, m.Read(a[0])))
 			}),
 			define("body_read", 3, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
 				body := c.answers.Read(a[0])
@@ -159,7 +161,7 @@ func sandboxConfig() sandbox.Config {
 				return m.Write(body[from : from+min(a[2], uint64(len(body))-from, sandbox.MaxMessage)])
 			}),
 			define("records_emit", 2, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.answers.EmitJSON(ctx, a[0], m.Read(a[1])))
+				return m.WriteJSON(c.answers.EmitJSON(ctx, a[0], m.Read(a[1])))
 			}),
 			define("record_emit", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
 				if c.answers.EmitValue(ctx, m.Read(a[0])) != nil {
@@ -168,7 +170,7 @@ func sandboxConfig() sandbox.Config {
 				return 1
 			}),
 			define("secret_get", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.use.Secret(strings.TrimRight(string(m.Read(a[0])), " ")))
+				return m.WriteJSON(c.use.Secret(strings.TrimRight(string(m.Read(a[0])), " ")))
 			}),
 			define("wait", 1, func(ctx context.Context, c *call, _ messages, a []uint64) uint64 {
 				return c.wait(ctx, a[0])
@@ -190,34 +192,31 @@ func (c *call) wait(ctx context.Context, ms uint64) uint64 {
 	return 1
 }
 
-func writeJSON(m *sandbox.Messages, v any) uint64 {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return 0
-	}
-	return m.Write(b)
-}
-
-// send implements http_send. It checks the request against the grants, inserts the token, and sends the request.
+// send implements http_send. It checks the request against the grants, inserts the token, and sends the request. It starts
+// the reads that the guest announces with it, or takes the response of a read that was announced before.
 func (c *call) send(ctx context.Context, raw []byte) abi.Response {
-	if over := c.countSend(); over != nil { // refused ones count too, or a guest could send them without limit
-		return abi.Response{Error: over}
-	}
 	var req abi.Request
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&req); err != nil {
+	err := dec.Decode(&req)
+	key := announced.Key(&req)
+	if err != nil || !c.announced.Has(key) { // an announced read was counted
+		if over := c.countSend(); over != nil { // refused ones count too, or a guest could send them without limit
+			return abi.Response{Error: over}
+		}
+	}
+	if err != nil {
 		return refused(abi.SendMalformed, "the request does not follow the ABI: "+err.Error())
 	}
-	endpoint, err := c.op.Grant(&req, c.class)
-	if err != nil {
-		c.violate("endpoint_not_granted", err.Error())
-		return refused(abi.SendDenied, err.Error())
+	endpoint, signed, fail := c.allowed(&req)
+	if fail != nil {
+		return *fail
 	}
-	signed, err := c.use.Authorize(&req)
-	if err != nil {
-		c.violate("secret_misused", err.Error())
-		return refused(abi.SendDenied, err.Error())
+	if fail, bad := c.announced.Start(ctx, req.Announce, announced.Gate{Allowed: c.allowed, Target: c.conn.client.Target, Count: c.countSend, Send: c.exchange}); bad != nil {
+		c.violate("request_malformed", bad.Error())
+		return refused(abi.SendMalformed, bad.Error())
+	} else if fail != nil {
+		return *fail
 	}
 	if out := c.passGuards(ctx, endpoint, &req); out != nil {
 		return *out
@@ -228,7 +227,28 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		}
 		c.writes.sending = true
 	}
-	return c.exchanged(ctx, endpoint, req, signed)
+	started := time.Now()
+	sent, was := c.announced.Take(key)
+	if !was {
+		sent.Response, sent.Err = c.exchange(ctx, *endpoint, req, signed)
+	}
+	return c.settled(ctx, announced.Read{Endpoint: endpoint, Request: req}, sent, started)
+}
+
+// allowed checks a request against the grants and the credential. If it returns a response, the request must not be sent.
+func (c *call) allowed(req *abi.Request) (endpoint *abi.Endpoint, signed bool, fail *abi.Response) {
+	endpoint, err := c.op.Grant(req, c.class)
+	code := "endpoint_not_granted"
+	if err == nil {
+		code = "secret_misused"
+		signed, err = c.use.Authorize(req)
+	}
+	if err != nil {
+		c.violate(code, err.Error())
+		out := refused(abi.SendDenied, err.Error())
+		return nil, false, &out
+	}
+	return endpoint, signed, nil
 }
 
 // countSend counts a request. It returns an error for one above the limit.
@@ -240,11 +260,10 @@ func (c *call) countSend() *abi.SendError {
 	return nil
 }
 
-// exchanged sends a request that is allowed, keeps its response, and records what happened.
-func (c *call) exchanged(ctx context.Context, endpoint *abi.Endpoint, req abi.Request, signed bool) abi.Response {
-	started := time.Now()
-	resp, sendErr := c.exchange(ctx, *endpoint, req, signed)
-	out, meta := c.answer(ctx, endpoint, &req, resp, sendErr)
+// settled keeps the response to a request, and records what happened.
+func (c *call) settled(ctx context.Context, read announced.Read, sent announced.Sent, started time.Time) abi.Response {
+	endpoint, resp, sendErr := read.Endpoint, sent.Response, sent.Err
+	out, meta := c.answer(ctx, endpoint, &read.Request, resp, sendErr)
 	if endpoint.Method() != http.MethodGet {
 		c.writes.gate.Refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
 		c.writes.sending = false
@@ -262,29 +281,11 @@ func (c *call) exchanged(ctx context.Context, endpoint *abi.Endpoint, req abi.Re
 	return out
 }
 
-// exchange sends a request, with the connection's credential if signed. After a response which says that the credential
-// was refused and the request not carried out, it repeats the request with each other credential that the connection has.
+// exchange sends a request, with the connection's credential if signed. It is safe for concurrent use.
 func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Request, signed bool) (*egress.Response, *abi.SendError) {
 	out := egress.Call{Endpoint: endpoint, Request: req}
 	if c.answers != nil {
 		out.Memory = c.answers.Budget
 	}
-	if !signed {
-		return c.conn.client.Send(ctx, out)
-	}
-	attempt, failed := c.use.Begin(ctx, endpoint.Endpoint)
-	if failed != nil {
-		return &egress.Response{}, failed
-	}
-	attempts, waited := 0, time.Duration(0)
-	for {
-		out.Sign = attempt.Sign
-		resp, sendErr := c.conn.client.Send(ctx, out)
-		attempts, waited = attempts+resp.Attempts, waited+resp.Waited
-		resp.Attempts, resp.Waited = attempts, waited
-		if sendErr != nil || !attempt.Again(ctx, resp) {
-			return resp, sendErr
-		}
-		resp.Body.Release()
-	}
+	return c.use.Send(ctx, c.conn.client, out, signed)
 }

@@ -159,9 +159,10 @@ func orNil(checkpoint json.RawMessage) json.RawMessage {
 	return checkpoint
 }
 
-// features returns the optional features that this host has. It lacks sign and emit, which only save time.
+// features returns the optional features that this host has. It lacks sign and emit, which only save time. It sends an announced
+// read when the module makes it.
 func features() []string {
-	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan, abi.FeatureKeyed}
+	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan, abi.FeatureKeyed, abi.FeatureAnnounce}
 }
 
 // ErrRefused is wrapped by the error for an operation that may not run in this host.

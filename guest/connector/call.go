@@ -43,6 +43,9 @@ type reads struct {
 	ServerNow clock.Instant // Date of the service's last response; 0 before the first
 	objects   []string      // ids of objects that were read one by one
 	Forbidden []string      // endpoints whose last read was forbidden at every attempt
+	Announced []string      // lists whose first request was announced, and which are not read yet; a walk names them
+
+	announced []hostcall.Request // the next request announces them
 }
 
 // writes holds the state of the call's writes.
@@ -254,6 +257,7 @@ func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
 	if !req.Sign {
 		req.Headers = append(req.Headers, c.auth)
 	}
+	c.attachAnnounced(&req)
 	resp := c.Send(req)
 	if at, ok := clock.ParseHTTPDate(resp.Header("date")); ok {
 		c.ServerNow = at

@@ -8,6 +8,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector/clock"
 	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/wiring"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -69,7 +70,7 @@ func (c *Call) Change(ch Change) Result {
 
 func (c *Call) sendChange(ch Change) Result {
 	if ch.Look == nil {
-		return Fail(abi.Failed, string(unsendableWiring), "a mistake in the connector: the Change of "+c.Operation.Name+
+		return Fail(abi.Failed, string(wiring.BadWiring), "a mistake in the connector: the Change of "+c.Operation.Name+
 			" has no Look, which reads back a write whose answer is lost. Where nothing can read it, return Blind from it. Nothing was sent")
 	}
 	if c.Settling {

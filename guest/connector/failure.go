@@ -8,6 +8,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector/texts"
+	"github.com/mach5/okta-connector/guest/connector/wiring"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -220,10 +221,10 @@ func SendFailure(e *abi.SendError) Result {
 	switch e.Code {
 	case abi.SendRateLimited, abi.SendCeiling:
 		outcome, out.Retryable = abi.Throttled, true
-	case unsendableInput:
+	case wiring.BadInput:
 		outcome = abi.Invalid
-	case unsendableAnswer:
-	case unsendableWiring, abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge, abi.SendGuarded:
+	case wiring.BadAnswer:
+	case wiring.BadWiring, abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge, abi.SendGuarded:
 		outcome = abi.Failed
 	case abi.SendRedirect, abi.SendTLS:
 		outcome = abi.Unavailable

@@ -365,7 +365,7 @@ type PageAnswer struct {
 func (c *Call) SendPage(req *hostcall.Request, size int, sized bool) PageAnswer {
 	got := PageAnswer{Asked: size}
 	for {
-		req.NoRepeat = sized && (size == 0 || size/2 >= LeastPage)
+		req.NoRepeat = noRepeat(size, sized)
 		got.Response, got.Asked = c.SendWithToken(*req), size
 		least := c.tooMuch(got.Response)
 		if sized && least > 0 && size == 0 {

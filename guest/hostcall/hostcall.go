@@ -54,6 +54,7 @@ type Request struct {
 	NoRepeat bool             // see abi.Request
 	Sign     bool             // see abi.Request; only if Signs reports true
 	Emit     *abi.EmitOptions // see abi.Request; omitted if the host does not support it
+	Announce []Request        // see abi.Request; only if Announces reports true
 }
 
 // Response is abi.Response.
@@ -88,8 +89,8 @@ func (r Response) HeaderValues(name string) []string {
 	return values
 }
 
-// Send sends one request.
-func (h Host) Send(req Request) Response {
+// write returns a request as JSON.
+func (h Host) write(req Request) string {
 	var w jsonval.Writer
 	w.Str("endpoint", req.Endpoint)
 	if len(req.Path) > 0 {
@@ -106,8 +107,22 @@ func (h Host) Send(req Request) Response {
 	if req.Emit != nil && h.has(abi.FeatureEmit) {
 		w.Raw("emit", h.options(*req.Emit))
 	}
+	if len(req.Announce) > 0 {
+		all := []byte{'['}
+		for i, next := range req.Announce {
+			if i > 0 {
+				all = append(all, ',')
+			}
+			all = append(all, h.write(next)...)
+		}
+		w.Raw("announce", string(append(all, ']')))
+	}
+	return w.String()
+}
 
-	v, err := jsonval.Parse(h.imports.HTTPSend(w.String()))
+// Send sends one request.
+func (h Host) Send(req Request) Response {
+	v, err := jsonval.Parse(h.imports.HTTPSend(h.write(req)))
 	if err != nil {
 		return Response{Err: &abi.SendError{Code: abi.SendMalformed, Message: "the host's answer is not JSON", Sent: true}}
 	}
@@ -223,6 +238,9 @@ func (h Host) Signs() bool { return h.has(abi.FeatureSign) }
 
 // Guards reports whether the host makes the reads of Endpoint.Guards. Otherwise the connector must.
 func (h Host) Guards() bool { return h.has(abi.FeatureGuards) }
+
+// Announces reports whether the host takes reads that a request announces.
+func (h Host) Announces() bool { return h.has(abi.FeatureAnnounce) }
 
 // EmitRecord emits one record by value.
 func (h Host) EmitRecord(json string) bool { return h.imports.RecordEmit(json) }

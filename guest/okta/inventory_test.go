@@ -345,3 +345,89 @@ func TestInventory_ManyEmptyPages_StopsAtMaxPages(t *testing.T) {
 		t.Fatalf("%s, %d requests", out.Outcome, len(h.Requests))
 	}
 }
+
+// With a host that takes announced reads, each list of a parent is announced before it is read, and each request is
+// announced at most once. Records and their order are the same.
+func TestInventory_AnnouncedReads_GiveTheSameRecords(t *testing.T) {
+	for _, tabled := range []bool{false, true} {
+		h := &hosttest.Host{Answer: inventoryOrg}
+		calls := 0
+		for cursor := ""; ; calls++ {
+			in := fmt.Sprintf(`{"operation":"inventory_export","input":{},"settings":{},"cursor":%q,"now":"2026-01-02T03:04:05Z","features":["sign","keys","omit","announce"]}`, cursor)
+			var out abi.TableOutput
+			run := Table
+			if !tabled {
+				run = Invoke
+			}
+			text, err := run(hostcall.New(h), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal([]byte(text), &out); err != nil || out.Outcome != abi.Succeeded {
+				t.Fatal(text, err)
+			}
+			if cursor = out.Cursor; cursor == "" {
+				break
+			}
+		}
+		if got, want := strings.Join(h.Records, "\n"), strings.Join(inventoryOf(), "\n"); got != want {
+			t.Errorf("tabled %v:\n%s\nwant\n%s", tabled, got, want)
+		}
+		announced, made := map[string]int{}, map[string]int{}
+		for _, r := range h.Requests {
+			made[line(r)]++
+			for _, next := range r.Announce {
+				announced[line(next)]++
+			}
+		}
+		if len(announced) != 2+1 { // pages have two groups or applications, of which the second is announced
+			t.Errorf("tabled %v: announced %v", tabled, announced)
+		}
+		for what, n := range announced {
+			if n != 1 || made[what] != 1 {
+				t.Errorf("tabled %v: %s was announced %d times and made %d times", tabled, what, n, made[what])
+			}
+		}
+		if requests := len(h.Requests); tabled && calls >= requests {
+			t.Errorf("%d calls for %d requests: want several lists in a call", calls, requests)
+		}
+	}
+}
+
+// A list that cannot be read ends the page of a table before it. The next page makes that request alone.
+func TestInventory_FailureInABatch_KeepsWhatWasRead(t *testing.T) {
+	broken := true
+	h := &hosttest.Host{}
+	h.Answer = func(req abi.Request) hosttest.Answer {
+		if broken && req.Path["groupId"] == "g3" {
+			return answer(503, "")
+		}
+		return inventoryOrg(req)
+	}
+	table := func(cursor string) (out abi.TableOutput) {
+		in := fmt.Sprintf(`{"operation":"inventory_export","input":{"kinds":["group_members"]},"settings":{},"cursor":%q,"now":"2026-01-02T03:04:05Z","features":["sign","keys","omit","announce"]}`, cursor)
+		text, err := Table(hostcall.New(h), in)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &out)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	first := table("") // a page of groups has two
+	second := table(first.Cursor)
+	if second.Outcome != abi.Succeeded || len(h.Records) != 0+1+2 {
+		t.Fatalf("%s, records %q", second.Outcome, h.Records)
+	}
+	if out := table(second.Cursor); out.Outcome != abi.Unavailable {
+		t.Errorf("%s", out.Outcome)
+	}
+	broken = false
+	for cursor := second.Cursor; cursor != ""; {
+		cursor = table(cursor).Cursor
+	}
+	if len(h.Records) != 0+1+2+3+4 {
+		t.Errorf("%d records", len(h.Records))
+	}
+}

@@ -232,6 +232,11 @@ var hostMutations = []mutation{
 	{"headers", "its parameters", []edit{never("host/egress/request.go", "!slices.ContainsFunc(declared, func(d string) bool { return strings.EqualFold(d, name) })")}, ""},
 	{"bodies", "none on a GET", []edit{neverIn("host/egress/request.go", "if req.method == http.MethodGet ||", "req.method == http.MethodGet")}, ""},
 	{"bodies", "none on a DELETE", []edit{never("host/egress/request.go", "req.method == http.MethodDelete")}, ""},
+	{"announced reads", "reads only", []edit{neverIn("host/internal/announced/announced.go", "case e.Method() != http.MethodGet ||", "e.Method() != http.MethodGet"),
+		neverIn("host/internal/announced/announced.go", "|| e.Class != \"\" && e.Class != abi.Read ||", "e.Class != \"\" && e.Class != abi.Read")}, ""},
+	{"announced reads", "no more than read", []edit{neverIn("host/internal/announced/announced.go", "case len(req.Announce) > 0", "len(req.Announce) > 0"),
+		never("host/internal/announced/announced.go", "req.Emit != nil")}, ""},
+	{"announced reads", "how many", []edit{never("host/internal/announced/announced.go", "count > abi.MaxAnnounced")}, ""},
 	{"requests", "unknown fields", []edit{drop("host/run.go", "dec.DisallowUnknownFields()")}, ""},
 
 	// The token.
@@ -246,8 +251,8 @@ var hostMutations = []mutation{
 	{"token in one header", "not escaped", []edit{never("host/internal/credential/use.go", "err == nil && strings.Contains(plain, mark)")}, ""},
 	{"fresh placeholders", "randomness", []edit{drop("host/internal/credential/use.go", "_, _ = rand.Read(b[:])")}, ""},
 	{"secrets by name", "the name", []edit{never("host/internal/credential/use.go", "ref != abi.TokenRef")}, ""},
-	{"responses with the token", "headers", []edit{never("host/call.go", "c.conn.credential.Shows(v)")}, ""},
-	{"responses with the token", "small bodies", []edit{never("host/call.go", "c.holdsToken(resp.Body.Bytes())")}, ""},
+	{"responses with the token", "headers", []edit{never("host/internal/credential/source.go", "slices.ContainsFunc(values, s.Shows)")}, ""},
+	{"responses with the token", "small bodies", []edit{never("host/internal/credential/source.go", "s.ShowsIn(resp.Body.Bytes())")}, ""},
 	{"responses with the token", "large bodies that are read", []edit{never("host/internal/answers/answers.go", "s.Tainted(b.buffer.Bytes())")}, ""},
 	{"responses with the token", "large bodies that are emitted", []edit{swap("host/internal/answers/emit.go", "!<-clean", "!<-clean && !DOWN")}, ""},
 	{"responses with the token", "ids of errors", []edit{never("host/call.go", "c.conn.credential.Shows(sendErr.RequestID)")}, ""},

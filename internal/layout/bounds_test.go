@@ -55,7 +55,6 @@ var longFunctions = map[string]string{
 	"guest/connector.List.Read":                           "one page: each step uses what the steps before found, and parts would hand on eight values",
 	"guest/connector/replace.Do":                          "the steps of a replacement and of a change of status, which depend on each other",
 	"guest/connector/replace.write":                       "one Change, whose functions share what was read",
-	"guest/connector/walk.Walk.ReadPage":                  "one page of one part: each step uses the position",
 	"host.Connection.SourcePages":                         "one loop, which decides after each page whether, when and from where the next is fetched",
 	"host.Connection.invokeKeyed":                         "the life of a key from its claim to its record, in order",
 	"host.call.write":                                     "the checks before a write, in order: each refuses it in its own words",

@@ -80,13 +80,15 @@ type position struct {
 	parents   []string         // keys of the parents whose lists are still to be read
 	more      connector.Cursor // the next page of parents; without a link there is none
 	forbidden bool             // the previous list was forbidden at every attempt
+	alone     bool             // the next page makes one request and announces none
 	Tally
 }
 
 // retryDelays are the waits before a list that failed with 500 is requested again, in milliseconds.
 var retryDelays = [...]int64{1000, 3000}
 
-// ReadPage is the Pager of a walk: one request, or more if it fails.
+// ReadPage is the Pager of a walk: one request, or more if it fails. A table reads several lists of parents in one page if
+// the host sends announced reads in parallel.
 func (w *Walk) ReadPage(c *connector.Call, at string, limit int) (connector.Result, int) {
 	v, ok := c.OpenCursor(at)
 	if !ok {
@@ -96,18 +98,114 @@ func (w *Walk) ReadPage(c *connector.Call, at string, limit int) (connector.Resu
 	if !ok {
 		return c.BadCursor(), 0
 	}
-	if pos.part == len(w.Parts) {
-		return w.result(c, pos, ""), 0
+	b := batch{limit: limit, alone: pos.alone || !c.Announces()}
+	pos.alone = false
+	for pos.part < len(w.Parts) {
+		failed := w.step(c, &pos, &b)
+		if failed != nil && b.steps > 0 { // the next call makes this request again, alone
+			pos.alone = true
+			break
+		}
+		if failed != nil {
+			return *failed, b.records
+		}
+		if b.steps++; !w.goesOn(c, pos, b) {
+			break
+		}
 	}
+	r := w.result(c, pos)
+	r.Warnings = b.warnings
+	return r, b.records
+}
+
+// batch is what one page of a walk has read so far.
+type batch struct {
+	limit    int  // maximum number of records; 0 means all
+	alone    bool // one request only, and none is announced
+	steps    int  // pages of lists
+	records  int
+	warnings []string
+}
+
+// Limits of a batch. It ends after a list that passes one of them.
+const (
+	maxSteps   = 50    // pages of lists in a table's page
+	maxRecords = 2_000 // records in a table's page
+	ahead      = 8     // lists that are announced at a time
+)
+
+// left returns how many records the batch may still read.
+func (b *batch) left(c *connector.Call) int {
+	left := maxRecords - b.records
+	if !c.Tabled {
+		left = 1 << 30
+	}
+	if b.limit > 0 {
+		left = min(left, b.limit-b.records)
+	}
+	return left
+}
+
+// goesOn reports whether a page reads more. The further pages of a list are pages of the table, too, unless other lists wait
+// that were announced.
+func (w *Walk) goesOn(c *connector.Call, pos position, b batch) bool {
+	if !c.Tabled || b.alone || len(pos.parents) == 0 || b.left(c) <= 0 {
+		return false
+	}
+	return pos.at == connector.Cursor{} && b.steps < maxSteps || len(c.Announced) > 0 && b.steps < 2*maxSteps
+}
+
+// announce announces the lists of the next parents whose records are wanted in any case.
+func (w *Walk) announce(c *connector.Call, pos *position, b *batch) {
 	p := &w.Parts[pos.part]
-	if p.Parents != nil && len(pos.parents) == 0 {
-		return w.nextParents(c, pos), 0
+	left, size := b.left(c), p.List.PageSize(c)
+	if size == 0 {
+		size = 100 // a list whose pages the service sizes
 	}
+	if w.PerKind > 0 {
+		left = min(left, w.PerKind-pos.count)
+	}
+	c.Announced = slices.DeleteFunc(c.Announced, func(parent string) bool { return !slices.Contains(pos.parents[1:], parent) })
+	for _, parent := range pos.parents[1:] {
+		if len(c.Announced) == ahead || (len(c.Announced)+2)*size > left || c.Tabled && b.steps+len(c.Announced)+1 >= maxSteps {
+			return
+		}
+		if !slices.Contains(c.Announced, parent) {
+			l := p.listOf(parent)
+			c.Announce(&l)
+			c.Announced = append(c.Announced, parent)
+		}
+	}
+}
+
+// listOf returns the list of a parent, or the only list of the part.
+func (p *Part) listOf(parent string) connector.List {
 	l := p.List
 	l.Kind = p.Kind
 	if p.Parents != nil {
-		l.Parent = pos.parents[0]
-		l.Filled = append(l.Filled, hostcall.Pair{Name: p.Blank, Value: l.Parent})
+		l.Parent = parent
+		l.Filled = append(l.Filled[:len(l.Filled):len(l.Filled)], hostcall.Pair{Name: p.Blank, Value: parent})
+	}
+	return l
+}
+
+// step reads one page of a list, or the keys of the next parents. It returns the result of a failure that ends the walk.
+func (w *Walk) step(c *connector.Call, pos *position, b *batch) *connector.Result {
+	p := &w.Parts[pos.part]
+	if p.Parents != nil && len(pos.parents) == 0 {
+		return w.nextParents(c, pos, b)
+	}
+	parent := ""
+	if p.Parents != nil {
+		parent = pos.parents[0]
+		if !b.alone && pos.at == (connector.Cursor{}) {
+			w.announce(c, pos, b)
+		}
+	}
+	l := p.listOf(parent)
+	limit := 0
+	if b.limit > 0 {
+		limit = b.limit - b.records
 	}
 	if left := w.PerKind - pos.count; w.PerKind > 0 && (limit == 0 || left < limit) {
 		limit = left
@@ -115,45 +213,52 @@ func (w *Walk) ReadPage(c *connector.Call, at string, limit int) (connector.Resu
 	if pos.forbidden && !slices.Contains(c.Forbidden, l.Endpoint) {
 		c.Forbidden = append(c.Forbidden, l.Endpoint)
 	}
-	r, next, n := l.Read(c, pos.at, limit)
+	r, next, n := readPatiently(c, &l, pos.at, limit)
 	pos.forbidden = p.Parents != nil && slices.Contains(c.Forbidden, l.Endpoint)
-	for _, ms := range retryDelays { // after a lasting server error the rest of the kind is omitted
-		if r.Err == nil || r.Err.Upstream == nil || r.Err.Upstream.Status != 500 || l.MaxPage > 0 && c.Service.Errors.GaveUp != "" && r.Err.Upstream.Code == c.Service.Errors.GaveUp || !c.Wait(ms) {
-			break // if the endpoint has pages, smaller ones were tried already
-		}
-		r, next, n = l.Read(c, pos.at, limit)
-	}
+	b.records += n
 	if r.Outcome != abi.Succeeded {
-		return w.fail(c, pos, PartFailure{r, pos.at == connector.Cursor{}, p.Parents != nil}), n
+		return w.fail(pos, b, PartFailure{r, pos.at == connector.Cursor{}, p.Parents != nil})
 	}
 	pos.count += n
 	if next != nil {
 		pos.at = *next
 	} else {
-		w.next(&pos)
+		w.next(pos)
 	}
 	if w.PerKind > 0 && pos.count >= w.PerKind && pos.part < len(w.Parts) && w.Parts[pos.part].Kind == p.Kind {
 		pos.Limited = append(pos.Limited, Lack{Of: p.Kind})
-		w.nextKind(&pos)
+		w.nextKind(pos)
 	}
-	return w.result(c, pos, ""), n
+	return nil
+}
+
+// readPatiently reads a page. It makes the request again after a server error that lasts: the walk would omit the rest.
+func readPatiently(c *connector.Call, l *connector.List, at connector.Cursor, limit int) (r connector.Result, next *connector.Cursor, n int) {
+	r, next, n = l.Read(c, at, limit)
+	for _, ms := range retryDelays {
+		if r.Err == nil || r.Err.Upstream == nil || r.Err.Upstream.Status != 500 || l.MaxPage > 0 && c.Service.Errors.GaveUp != "" && r.Err.Upstream.Code == c.Service.Errors.GaveUp || !c.Wait(ms) {
+			break // if the endpoint has pages, smaller ones were tried already
+		}
+		r, next, n = l.Read(c, at, limit)
+	}
+	return r, next, n
 }
 
 // nextParents reads the keys of the next parents.
-func (w *Walk) nextParents(c *connector.Call, pos position) connector.Result {
+func (w *Walk) nextParents(c *connector.Call, pos *position, b *batch) *connector.Result {
 	keys, more, failed := w.Parts[pos.part].Parents.Keys(c, pos.more)
 	if failed != nil {
-		return w.fail(c, pos, PartFailure{*failed, !pos.begun, false})
+		return w.fail(pos, b, PartFailure{*failed, !pos.begun, false})
 	}
 	pos.begun, pos.parents, pos.more = true, keys, more
 	if len(keys) == 0 && more.Link == "" {
-		w.nextPart(&pos)
+		w.nextPart(pos)
 	}
-	return w.result(c, pos, "")
+	return nil
 }
 
-// fail continues after a page that could not be read, or ends the walk.
-func (w *Walk) fail(c *connector.Call, pos position, f PartFailure) connector.Result {
+// fail continues after a page that could not be read, or returns the result that ends the walk.
+func (w *Walk) fail(pos *position, b *batch, f PartFailure) *connector.Result {
 	p := &w.Parts[pos.part]
 	why := Lack{Of: p.Name, Count: 1, Code: f.Err.Code, Why: texts.ShortenTo(f.Err.Message, maxWhy)}
 	warning := ""
@@ -163,34 +268,37 @@ func (w *Walk) fail(c *connector.Call, pos position, f PartFailure) connector.Re
 	}
 	switch is {
 	case Stop:
-		return f.Result
+		return &f.Result
 	case SkipPart:
 		pos.Skipped = append(pos.Skipped, why)
 		warning = p.Name + " is skipped: " + f.Err.Message
-		w.nextPart(&pos)
+		w.nextPart(pos)
 	case SkipKind:
 		why.Of = p.Kind
 		pos.Skipped = append(pos.Skipped, why)
 		warning = p.Kind + " is skipped: " + f.Err.Message
-		w.nextKind(&pos)
+		w.nextKind(pos)
 	case Vanished:
 		pos.Vanished = add(pos.Vanished, Lack{Of: p.Kind, Count: 1})
-		w.next(&pos)
+		w.next(pos)
 	case Missing:
 		why.Of = p.Kind
 		pos.Missing = add(pos.Missing, why)
 		warning = p.Name + " is not complete: " + f.Err.Message
 		if f.OfParent {
 			warning = p.Name + " of " + pos.parents[0] + ": " + f.Err.Message
-			w.next(&pos)
+			w.next(pos)
 		} else {
-			w.nextPart(&pos)
+			w.nextPart(pos)
 		}
 	}
 	if w.Refused && len(pos.Skipped) == len(w.Parts) {
-		return f.Result
+		return &f.Result
 	}
-	return w.result(c, pos, warning)
+	if warning != "" {
+		b.warnings = append(b.warnings, warning)
+	}
+	return nil
 }
 
 // next goes to the next parent, or to the next part.
@@ -220,14 +328,11 @@ func (w *Walk) nextKind(pos *position) {
 }
 
 // result returns the result of one page of the walk.
-func (w *Walk) result(c *connector.Call, pos position, warning string) connector.Result {
+func (w *Walk) result(c *connector.Call, pos position) connector.Result {
 	r := connector.Result{Outcome: abi.Succeeded, List: true}
 	var report jsonval.Writer
 	w.Report(&report, pos.Tally)
 	r.Output = report.String()
-	if warning != "" {
-		r.Warnings = []string{warning}
-	}
 	if pos.part < len(w.Parts) {
 		r.Cursor = c.SealCursor(func(m *jsonval.Writer) { w.members(m, pos) })
 	}
@@ -238,7 +343,7 @@ func (w *Walk) result(c *connector.Call, pos position, warning string) connector
 func (w *Walk) members(m *jsonval.Writer, pos position) {
 	m.Str("p", w.Parts[pos.part].Name)
 	pos.at.Members(m)
-	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.Link).IntIf("q", int64(pos.more.Small)).StrIf("u", string(pos.more.Trail)).BoolIf("r", pos.more.Circle).BoolIf("f", pos.forbidden)
+	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.Link).IntIf("q", int64(pos.more.Small)).StrIf("u", string(pos.more.Trail)).BoolIf("r", pos.more.Circle).BoolIf("f", pos.forbidden).BoolIf("z", pos.alone)
 	if len(pos.parents) > 0 {
 		m.Strs("k", pos.parents)
 	}
@@ -258,7 +363,7 @@ func (w *Walk) open(v jsonval.Value) (pos position, ok bool) {
 		return pos, false
 	}
 	pos.at = connector.ReadCursor(v)
-	pos.count, pos.begun, pos.forbidden = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True()
+	pos.count, pos.begun, pos.forbidden, pos.alone = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True(), v.Get("z").True()
 	pos.more = connector.Cursor{Link: v.Get("g").Str(), Small: int(v.Get("q").Int()), Trail: links.Trail(v.Get("u").Str()), Circle: v.Get("r").True()}
 	for k := range v.Get("k").Elements() {
 		pos.parents = append(pos.parents, k.Str())

@@ -28,6 +28,17 @@ type Source interface {
 	ShowsIn([]byte) bool
 }
 
+// Repeats reports whether a response contains a credential of a source. The headers are those that the guest gets. The body
+// is searched only up to a size.
+func Repeats(s Source, resp *egress.Response, headers map[string][]string, searched int) bool {
+	for _, values := range headers {
+		if slices.ContainsFunc(values, s.Shows) {
+			return true
+		}
+	}
+	return s.Shows(resp.RequestID) || resp.Body.Len() <= searched && s.ShowsIn(resp.Body.Bytes())
+}
+
 // Attempt signs one request until the service accepts it or nothing is left to try. It is not safe for concurrent use.
 type Attempt interface {
 	// Sign returns what is added to the request.

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/egress"
 )
 
 // Authorization is the default header for a credential.
@@ -124,4 +126,28 @@ func (u *Use) Begin(ctx context.Context, endpoint string) (Attempt, *abi.SendErr
 		return nil, sendError(err)
 	}
 	return attempt, nil
+}
+
+// Send sends a request of the call, with the connection's credential if signed. After a response which says that the
+// credential was refused and the request not carried out, it repeats the request with each other credential that the
+// connection has. The response is never nil. Send is safe for concurrent use.
+func (u *Use) Send(ctx context.Context, client *egress.Client, out egress.Call, signed bool) (*egress.Response, *abi.SendError) {
+	if !signed {
+		return client.Send(ctx, out)
+	}
+	attempt, failed := u.Begin(ctx, out.Endpoint.Endpoint)
+	if failed != nil {
+		return &egress.Response{}, failed
+	}
+	attempts, waited := 0, time.Duration(0)
+	for {
+		out.Sign = attempt.Sign
+		resp, sendErr := client.Send(ctx, out)
+		attempts, waited = attempts+resp.Attempts, waited+resp.Waited
+		resp.Attempts, resp.Waited = attempts, waited
+		if sendErr != nil || !attempt.Again(ctx, resp) {
+			return resp, sendErr
+		}
+		resp.Body.Release()
+	}
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -147,6 +148,15 @@ func (m *Messages) Write(message []byte) uint64 {
 	at := copy(m.buf[offset:], message)
 	copy(m.buf[int(offset)+at:int(offset)+n], "       ")
 	return offset
+}
+
+// WriteJSON is Write for a value as JSON. It returns 0 for a value that has none.
+func (m *Messages) WriteJSON(v any) uint64 {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return 0
+	}
+	return m.Write(b)
 }
 
 // alloc returns the offset of a new block of n bytes, or 0 if there is no room.
