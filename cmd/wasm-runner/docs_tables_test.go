@@ -145,6 +145,7 @@ var roleOfOperation = map[string]string{
 	"create_user": groupAdmin, "delete_group": orgAdmin, // the roles of a group are read where the token may
 	"add_group_member": membershipAdmin, "remove_group_member": membershipAdmin,
 	"reset_factor":          helpDeskAdmin,
+	"reset_all_factors":     helpDeskAdmin,
 	"revoke_session":        helpDeskAdmin + "; by session id " + orgAdmin,
 	"user_lifecycle_action": helpDeskAdmin + " for unlock, expire_password, reset_password and reset_factors; else " + groupAdmin,
 	"inventory_export":      readOnlyAdmin + "; without the role for a kind, the kind is in `skipped`",

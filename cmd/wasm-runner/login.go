@@ -278,7 +278,6 @@ func (o *loginOptions) askToken(ctx context.Context) (secrets.Value, error) {
 		}
 	} else {
 		b, err := io.ReadAll(io.LimitReader(a.Interruptible(a.Stdin), 64<<10))
-		defer clear(b)
 		if err != nil {
 			return secrets.Value{}, err
 		}
@@ -359,9 +358,7 @@ func save(ctx context.Context, ref string, token secrets.Value) error {
 		}
 		return nil
 	}
-	text := []byte(token.Reveal() + "\n")
-	defer clear(text)
-	return replaceFile(name, text)
+	return replaceFile(name, []byte(token.Reveal()+"\n"))
 }
 
 // replaceFile replaces a file with one of mode 0600. After a crash there is the old or the new one.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/compare"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -50,6 +51,20 @@ var factorOperations = []connector.Operation{
 		Rejects:   "ambiguous short_name",
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getFactors, &deleteFactor},
 		Do:        resetFactor,
+	},
+	{
+		Name: "reset_all_factors",
+		Summary: "Resets all factors of a user, who must enrol again. The output lists the factors that are gone. Okta also resets factors it " +
+			"does not list to the token's owner.",
+		Addition:    true,
+		Class:       abi.Destructive,
+		Surfaces:    axon,
+		Idempotency: abi.Idempotent,
+		Inputs:      []connector.Input{targetInput},
+		Example:     `{"user":"ada.lovelace@example.com"}`,
+		Rejects:     "short_name status",
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getFactors, lifecycle("reset_factors")},
+		Do:          resetAllFactors,
 	},
 }
 
@@ -189,4 +204,84 @@ func resetFactor(c *connector.Call) connector.Result {
 		},
 		Look: look,
 	})
+}
+
+// resetAllFactors sends the request even if Okta lists no factors, because it may have some that it does not list.
+func resetAllFactors(c *connector.Call) connector.Result {
+	u, failed := targetUser(c)
+	if failed != nil {
+		return *failed
+	}
+	id, status := u.Get("id").Str(), u.Get("status").Str()
+	if !slices.Contains(signedUp, status) {
+		return connector.Refuse("status", "the user is "+status+": a reset of factors needs status "+strings.Join(signedUp, " or ")+remedy(status))
+	}
+	before, failed := readFactors(c, id)
+	if failed != nil {
+		return *failed
+	}
+	what, accepted := "resetting all factors of user "+id, false
+	output := func(gone, left []string) string {
+		var w jsonval.Writer
+		w.Str("user", id).StrIf("login", u.At("profile", "login").Str()).Raw("reset", "["+strings.Join(gone, ",")+"]")
+		return w.Raw("still_enrolled", "["+strings.Join(left, ",")+"]").String()
+	}
+	look := func() (connector.Reading, connector.Result) {
+		now, failed := readFactors(c, id)
+		if failed != nil {
+			return connector.Unclear, connector.Result{}
+		}
+		var gone, left []string
+		for f := range before.Elements() {
+			var w jsonval.Writer
+			w.Str("id", f.Get("id").Str()).Str("factor_type", f.Get("factorType").Str()).StrIf("provider", f.Get("provider").Str())
+			if holds(now, f.Get("id").Str()) {
+				left = append(left, w.String())
+			} else {
+				gone = append(gone, w.String())
+			}
+		}
+		r := connector.Result{Output: output(gone, left)}
+		switch {
+		case len(gone)+len(left) == 0: // an empty list proves nothing
+			return connector.Unobservable, connector.Result{}
+		case len(gone) == 0:
+			return connector.Absent, connector.Result{}
+		case len(left) > 0 && !accepted: // another client may have reset them
+			return connector.Unclear, connector.Result{}
+		case len(left) > 0:
+			r.Warnings = []string{"Okta accepted the reset, but still lists the factors in still_enrolled. It enrols some by itself, such as e-mail"}
+		}
+		return connector.Holds, r
+	}
+	r := c.Change(connector.Change{
+		Request: hostcall.Request{Endpoint: lifecycle("reset_factors").Endpoint, Path: connector.Pairs("id", id)},
+		Type:    "User", Noun: "user",
+		What:   what,
+		Undone: "the factors were not reset",
+		Done: func(hostcall.Response) connector.Result {
+			accepted = true
+			r := c.ConfirmEffect(look, output(nil, nil), what)
+			if compare.IsEmpty(before) {
+				r.Warnings = append(r.Warnings, "Okta lists no factor of this user to the token's owner, so the output cannot say which were reset")
+			}
+			return r
+		},
+		Look: look,
+	})
+	if r.Outcome == abi.Unknown { // a second reset is harmless
+		r.Err.Retryable = true
+		r.Err.Message += ", or repeat it, which is safe"
+	}
+	return r
+}
+
+// holds reports whether a list has an object of an id.
+func holds(list jsonval.Value, id string) bool {
+	for e := range list.Elements() {
+		if e.Get("id").Str() == id {
+			return true
+		}
+	}
+	return false
 }

@@ -10,7 +10,39 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-var getGroupRules = abi.Endpoint{Endpoint: "GET /api/v1/groups/rules", Bucket: "/api/v1/groups", Scopes: readGroups, Query: []string{"limit", "after", "search", "expand"}}
+var (
+	getGroupRules       = abi.Endpoint{Endpoint: "GET /api/v1/groups/rules", Bucket: "/api/v1/groups", Scopes: readGroups, Query: []string{"limit", "after", "search", "expand"}}
+	getGroupRule        = abi.Endpoint{Endpoint: "GET /api/v1/groups/rules/{groupRuleId}", Bucket: "/api/v1/groups", Scopes: readGroups}
+	activateGroupRule   = abi.Endpoint{Endpoint: "POST /api/v1/groups/rules/{groupRuleId}/lifecycle/activate", Bucket: "/api/v1/groups", Scopes: manageGroups}
+	deactivateGroupRule = abi.Endpoint{Endpoint: "POST /api/v1/groups/rules/{groupRuleId}/lifecycle/deactivate", Bucket: "/api/v1/groups", Scopes: manageGroups}
+)
+
+var groupRuleOperations = []connector.Operation{
+	{
+		Name: "group_rule_lifecycle_action",
+		Summary: "Activates or deactivates a group rule. A rule that has the status is unchanged. An active rule adds every user to whom " +
+			"it applies to its groups, and so gives them what the groups give.",
+		Addition:    true,
+		Class:       abi.Destructive,
+		Rules:       []abi.ClassRule{{Field: "action", Equals: "activate", Class: abi.Privileged}},
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs:      []connector.Input{connector.IDInput("rule", "the group rule's id"), switchInput},
+		Example:     `{"rule":"0pruFrqpz0KnxJdVcwkO","action":"deactivate"}`,
+		Key:         "id",
+		Rejects:     "status",
+		Endpoints:   []*abi.Endpoint{&getGroupRule, connector.WithClass(abi.Privileged, &activateGroupRule), connector.WithClass(abi.Destructive, &deactivateGroupRule)},
+		Do: func(c *connector.Call) connector.Result {
+			return switchObject(c, &wholeGroupRule, connector.Pairs("groupRuleId", c.Str("rule")), func(before jsonval.Value) *connector.Result {
+				if before.Get("status").Str() != "INVALID" { // https://github.com/okta/terraform-provider-okta/pull/250
+					return nil
+				}
+				r := connector.Refuse("status", "the rule is INVALID, because one of its groups was deleted: Okta can only delete it")
+				return &r
+			})
+		},
+	},
+}
 
 // maxRulePages is how many pages of 200 group rules are read at most.
 const maxRulePages = 10

@@ -50,7 +50,7 @@ func Connector() *connector.Connector {
 		Service: okta,
 		Operations: [][]connector.Operation{orgOperations, logOperations, userOperations, groupOperations, applicationOperations,
 			factorOperations, authenticatorOperations, deviceOperations, sessionOperations, policyOperations, zoneOperations,
-			authorizationServerOperations, clientOperations, roleOperations, inventoryOperations},
+			authorizationServerOperations, clientOperations, roleOperations, inventoryOperations, groupRuleOperations},
 	}
 }
 

@@ -41,7 +41,6 @@ var orgOperations = []connector.Operation{
 		Display:     orgDisplay,
 		Endpoints:   []*abi.Endpoint{&getOrg, &getOrganization},
 		Do:          orgIdentity,
-		View:        &abi.View{Name: "org"},
 	},
 }
 

@@ -15,13 +15,18 @@ import (
 )
 
 var (
-	getPolicies       = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"type", "status", "q", "expand", "sortBy", "limit", "resourceId", "after"}}
-	getPolicy         = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"expand"}}
-	putPolicy         = abi.Endpoint{Endpoint: "PUT /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	activatePolicy    = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	deactivatePolicy  = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	getPolicyRules    = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"limit", "after"}}
-	getPolicyMappings = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/mappings", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: pageParams}
+	getPolicies      = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"type", "status", "q", "expand", "sortBy", "limit", "resourceId", "after"}}
+	getPolicy        = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"expand"}}
+	putPolicy        = abi.Endpoint{Endpoint: "PUT /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	activatePolicy   = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	deactivatePolicy = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	getPolicyRules   = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"limit", "after"}}
+)
+
+var (
+	getPolicyRule        = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules/{ruleId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
+	activatePolicyRule   = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/rules/{ruleId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	deactivatePolicyRule = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/rules/{ruleId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
 )
 
 var policyInput = connector.Input{"policy", true, connector.IDSchema("64", "the policy's id")}
@@ -41,13 +46,13 @@ var policyOperations = []connector.Operation{
 			{"expand", false, `{"type":"string","minLength":1,"maxLength":255,"description":"details to add to each policy, such as rules"}`},
 			connector.LimitInput, connector.CursorInput,
 		},
-		Example:   `{"type":"OKTA_SIGN_ON"}`,
-		Key:       "id",
-		Columns:   policyColumns,
+		Example: `{"type":"OKTA_SIGN_ON"}`,
+		Key:     "id",
+		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
+			connector.Column{"rules", abi.JSON, "_embedded.rules", "with expand rules"}),
 		Display:   policyDisplay,
 		Endpoints: []*abi.Endpoint{&getPolicies},
 		Pages:     listPolicies,
-		View:      &abi.View{Name: "policies", Answers: policyAnswers, Comment: "The policies of all types. A condition on type reads the policies of that type only."},
 	},
 	{
 		Name:        "get_policy",
@@ -59,9 +64,10 @@ var policyOperations = []connector.Operation{
 			policyInput,
 			{"include_rules", false, `{"type":"boolean","default":false,"description":"adds the policy's rules as member rules"}`},
 		},
-		Example:   `{"policy":"00po1df5wPpmRq0NcwkO","include_rules":true}`,
-		Key:       "id",
-		Columns:   policyColumns,
+		Example: `{"policy":"00po1df5wPpmRq0NcwkO","include_rules":true}`,
+		Key:     "id",
+		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
+			connector.Column{"rules", abi.JSON, "rules", "with include_rules"}),
 		Display:   policyDisplay,
 		Rejects:   "too_large",
 		Endpoints: []*abi.Endpoint{&getPolicy, &getPolicyRules},
@@ -85,58 +91,37 @@ var policyOperations = []connector.Operation{
 		Do:        updatePolicy,
 	},
 	{
-		Name:        "list_policy_rules",
+		Name: "policy_lifecycle_action",
+		Summary: "Activates or deactivates a policy. A policy that has the status is unchanged. " +
+			"Okta's default policies are always active.",
 		Addition:    true,
-		Summary:     "Lists the rules of a policy: whom each applies to, and what it allows or requires.",
-		Class:       abi.Read,
-		Surfaces:    axonSQL,
-		Idempotency: abi.Safe,
-		Inputs:      []connector.Input{policyInput},
-		Example:     `{"policy":"00po1df5wPpmRq0NcwkO"}`,
+		Class:       abi.Privileged,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs:      []connector.Input{policyInput, switchInput},
+		Example:     `{"policy":"00p8l5ONQvS5VGwfcwkO","action":"deactivate"}`,
 		Key:         "id",
-		Columns:     policyRuleColumns,
-		Display:     "priority name type status system last_updated id",
-		Endpoints:   []*abi.Endpoint{&getPolicyRules},
-		List:        &connector.List{Endpoint: getPolicyRules.Endpoint, Path: policyBlank, OptionalLimit: true, Noun: "policy", Type: "Policy"},
-		View:        &abi.View{Name: "policy_rules", Of: ofPolicies, Comment: "The rules of each policy: a request for each."},
+		Rejects:     "default_policy",
+		Endpoints:   []*abi.Endpoint{&getPolicy, &activatePolicy, &deactivatePolicy},
+		Do: func(c *connector.Call) connector.Result {
+			return switchObject(c, &wholePolicy, policyPath(c), func(before jsonval.Value) *connector.Result { return checkDefaultPolicy(before, switchPatch(c)) })
+		},
 	},
 	{
-		Name:        "list_policy_mappings",
+		Name: "policy_rule_lifecycle_action",
+		Summary: "Activates or deactivates a rule of a policy. A rule that has the status is unchanged. " +
+			"A policy's default rule is always active.",
 		Addition:    true,
-		Summary:     "Lists what a policy is mapped to, such as the applications of an access policy.",
-		Class:       abi.Read,
-		Surfaces:    axonSQL,
-		Idempotency: abi.Safe,
-		Inputs:      []connector.Input{policyInput},
-		Example:     `{"policy":"rstRbPYrn5CYboKucwkO"}`,
+		Class:       abi.Privileged,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs:      []connector.Input{policyInput, connector.IDInput("rule", "the rule's id"), switchInput},
+		Example:     `{"policy":"00p8l5ONQvS5VGwfcwkO","rule":"0prV6UGF3qEbKuqccwkO","action":"deactivate"}`,
 		Key:         "id",
-		Columns: []connector.Column{
-			{"id", abi.Varchar, "id", "the mapping's id"},
-			{"application_link", abi.Varchar, "_links.application.href", "link to the application"},
-			{"policy_link", abi.Varchar, "_links.policy.href", "link to the policy"},
-			{"links", abi.JSON, "_links", ""},
-		},
-		Display:   "id application_link",
-		Endpoints: []*abi.Endpoint{&getPolicyMappings},
-		List:      &connector.List{Endpoint: getPolicyMappings.Endpoint, Path: policyBlank, Noun: "policy", Type: "Policy"},
-		View:      &abi.View{Name: "policy_mappings", Of: ofPolicies, Comment: "What each policy is mapped to: a request for each."},
+		Rejects:     "default_rule",
+		Endpoints:   []*abi.Endpoint{&getPolicyRule, &activatePolicyRule, &deactivatePolicyRule},
+		Do:          movePolicyRule,
 	},
-}
-
-var policyBlank = []connector.Blank{{"policyId", "policy"}}
-
-var policyRuleColumns = []connector.Column{
-	{"id", abi.Varchar, "id", "the rule's id"},
-	{"name", abi.Varchar, "name", ""},
-	{"type", abi.Varchar, "type", "such as SIGN_ON, PASSWORD or ACCESS_POLICY"},
-	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
-	{"priority", abi.BigInt, "priority", "the lowest is evaluated first"},
-	{"system", abi.Boolean, "system", "created by Okta"},
-	{"created", abi.TimestampTZ, "created", ""},
-	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"conditions", abi.JSON, "conditions", "to whom it applies"},
-	{"actions", abi.JSON, "actions", "what it allows or requires"},
-	{"links", abi.JSON, "_links", ""},
 }
 
 // policyDisplay lists the columns that a table for people shows.
@@ -157,18 +142,7 @@ var policyColumns = []connector.Column{
 	{"settings", abi.JSON, "settings", ""},
 	{"embedded", abi.JSON, "_embedded", ""},
 	{"links", abi.JSON, "_links", ""},
-	{"rules", abi.JSON, "rules|_embedded.rules", "with include_rules, or with expand rules"},
 }
-
-// policyAnswers are the requests that select policies.
-var policyAnswers = []abi.Answer{
-	{Operation: "get_policy", Each: 8, Conditions: []abi.Condition{{Column: "id", Value: "policy"}}},
-	{Operation: "list_policies", Each: len(policyTypes), Conditions: []abi.Condition{{Column: "type", Value: "type"}}},
-	{Operation: "list_policies", Conditions: []abi.Condition{{Column: "status", Value: "status"}}},
-}
-
-// ofPolicies is for views that have a list for each policy.
-var ofPolicies = &abi.ViewOf{View: "policies", Column: "id", Input: "policy", As: "policy_id", Match: "^[A-Za-z0-9]{20}$"}
 
 // policyTypes are the types in Okta's OpenAPI document 2026.06. Okta lists one type at a time.
 var policyTypes = [...]string{"OKTA_SIGN_ON", "PASSWORD", "MFA_ENROLL", "IDP_DISCOVERY", "ACCESS_POLICY", "PROFILE_ENROLLMENT",
@@ -306,4 +280,20 @@ func checkDefaultPolicy(before, patch jsonval.Value) *connector.Result {
 		}
 	}
 	return nil
+}
+
+// movePolicyRule sets a rule's status. Okta's 404 says whether the rule is missing or its policy.
+func movePolicyRule(c *connector.Call) connector.Result {
+	path := append(policyPath(c), hostcall.Pair{Name: "ruleId", Value: c.Str("rule")})
+	r := switchObject(c, &wholePolicyRule, path, func(before jsonval.Value) *connector.Result {
+		if !before.Get("system").True() || c.Str("action") == "activate" {
+			return nil
+		}
+		r := connector.Refuse("default_rule", "this is the policy's default rule, which is always ACTIVE: change the policy's other rules instead")
+		return &r
+	})
+	if r.Outcome == abi.Rejected && r.Err.Upstream != nil && missingType(*r.Err.Upstream, "Policy") {
+		r.Outcome, r.Err.Code = abi.NotFound, string(abi.NotFound)
+	}
+	return r
 }

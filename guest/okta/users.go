@@ -157,6 +157,20 @@ var userOperations = []connector.Operation{
 		Do:        updateUser,
 	},
 	{
+		Name:        "set_user_type",
+		Summary:     "Changes a user's type. Okta replaces the whole profile with it: attributes that the new type lacks are rejected or lost.",
+		Addition:    true,
+		Class:       abi.Privileged, // the request could also set a password, and sign-on policies can ask for a type
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs:      []connector.Input{targetInput, {"type", true, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the new user type"}`}},
+		Example:     `{"user":"ada.lovelace@example.com","type":"oty2YJtuevlpesV9cwkO"}`,
+		Key:         "id",
+		Rejects:     "changed_meanwhile short_name",
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &replaceUser},
+		Do:          updateUser,
+	},
+	{
 		Name: "reactivate_user",
 		Summary: "Restarts a user's activation, or activates a DEPROVISIONED or STAGED user. Without send_email, the output has the " +
 			"activation link: anyone who reads it can sign in as the user.",

@@ -13,6 +13,15 @@ var (
 		// A PUT ignores status (okta/terraform-provider-okta, fixture TestAccResourceOktaPolicyPassword_crud).
 		Switches: &replace.Switches{Activate: &activatePolicy, Deactivate: &deactivatePolicy},
 	}
+	wholePolicyRule = replace.Whole{
+		Get: getPolicyRule.Endpoint, Noun: "policy rule", Type: "PolicyRule",
+		Switches: &replace.Switches{Activate: &activatePolicyRule, Deactivate: &deactivatePolicyRule},
+	}
+	wholeGroupRule = replace.Whole{
+		Get: getGroupRule.Endpoint, Noun: "group rule", Type: "GroupRule",
+		Switches: &replace.Switches{Activate: &activateGroupRule, Deactivate: &deactivateGroupRule,
+			Off: []string{"users whom the rule had added stay in its groups, also those to whom it no longer applies"}},
+	}
 	wholeZone = replace.Whole{
 		Get: getZone.Endpoint, Put: putZone.Endpoint, Noun: "network zone", Type: "NetworkZone",
 		Own: []string{"id", "created", "lastUpdated", "useAsBlackList", "_links", "_embedded"},

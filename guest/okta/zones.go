@@ -24,6 +24,10 @@ var (
 
 var zoneInput = connector.NameInput("zone", "the network zone's id or exact name")
 
+var allowWideInput = connector.BoolInput("allow_wide", "allows a BLOCKLIST zone that locks out very many addresses: a block wider than /8 (IPv6: /12) such as 0.0.0.0/0, "+
+	"or a dynamic zone without a condition, or with a whole country, every proxy (Any) or a category ALL_… that no narrower condition (an autonomous system, regions, one kind of "+
+	"proxy or service) bounds. Also allows such a block in "+exemptZone+", whose addresses no blocklist stops")
+
 // addresses returns the schema of a list of addresses.
 func addresses(description string) string {
 	return `{"type":"array","minItems":1,"maxItems":1000,"items":{"type":"string","minLength":2,"maxLength":100},"description":"` +
@@ -47,10 +51,6 @@ var zoneOperations = []connector.Operation{
 		Display:   zoneDisplay,
 		Endpoints: []*abi.Endpoint{&getZones},
 		List:      &connector.List{Endpoint: getZones.Endpoint, Query: []connector.Param{{"filter", "filter"}}, OptionalLimit: true},
-		View: &abi.View{Name: "zones", Answers: []abi.Answer{
-			{Operation: "get_zone", Conditions: []abi.Condition{{Column: "id", Value: "zone"}}},
-			{Operation: "list_zones", Filter: "filter", Conditions: attributes(equal, "usage usage", "system system")},
-		}},
 	},
 	{
 		Name:        "get_zone",
@@ -82,9 +82,7 @@ var zoneOperations = []connector.Operation{
 			{"remove_gateways", false, addresses("gateways to remove")},
 			{"add_proxies", false, addresses("trusted proxies to add")},
 			{"remove_proxies", false, addresses("trusted proxies to remove")},
-			connector.BoolInput("allow_wide", "allows a BLOCKLIST zone that locks out very many addresses: a block wider than /8 (IPv6: /12) such as 0.0.0.0/0, "+
-				"or a dynamic zone without a condition, or with a whole country, every proxy (Any) or a category ALL_… that no narrower condition (an autonomous system, regions, one kind of "+
-				"proxy or service) bounds. Also allows such a block in "+exemptZone+", whose addresses no blocklist stops"),
+			allowWideInput,
 		},
 		Require:   `"description":"give at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
 		Example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
@@ -92,6 +90,23 @@ var zoneOperations = []connector.Operation{
 		Rejects:   "ambiguous changed_meanwhile exempts locks_out overlap too_many zone_type zone_use",
 		Endpoints: []*abi.Endpoint{&getZone, &getZones, &putZone, &activateZone, &deactivateZone},
 		Do:        updateZone,
+	},
+	{
+		Name: "zone_lifecycle_action",
+		Summary: "Activates or deactivates a network zone. A zone that has the status is unchanged. Policies ignore a zone that is INACTIVE, and " +
+			"an INACTIVE blocklist blocks nothing.",
+		Addition:    true,
+		Class:       abi.Privileged,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs:      []connector.Input{zoneInput, switchInput, allowWideInput},
+		Example:     `{"zone":"Offices","action":"deactivate"}`,
+		Key:         "id",
+		Rejects:     "ambiguous locks_out too_many zone_use",
+		Endpoints:   []*abi.Endpoint{&getZone, &getZones, &activateZone, &deactivateZone},
+		Do: func(c *connector.Call) connector.Result {
+			return changeZone(c, zoneChange{patch: switchPatch(c), wide: c.Input.Get("allow_wide").True()})
+		},
 	},
 }
 
@@ -295,6 +310,11 @@ func updateZone(c *connector.Call) connector.Result {
 	if refused != nil {
 		return *refused
 	}
+	return changeZone(c, zc)
+}
+
+// changeZone changes the zone that the input names.
+func changeZone(c *connector.Call, zc zoneChange) connector.Result {
 	id, failed := zoneID(c)
 	if failed != nil {
 		return *failed

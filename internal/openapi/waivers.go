@@ -88,6 +88,8 @@ var waivers = []waiver{
 	{"**/proxyType", "enum", "", "recorded: dynamic zones with the proxy type null"},
 	{"*/conditions/people/groups", "required", "GET /api/v1/policies/{policyId}/rules", "recorded: rules for all groups"},
 	{"*/conditions/people/users/include", "required", "GET /api/v1/policies/{policyId}/rules", "recorded: rules that only exclude"},
+	{"conditions/people/groups", "required", "GET /api/v1/policies/{policyId}/rules/{ruleId}", "recorded in lists: rules for all groups"},
+	{"conditions/people/users/include", "required", "GET /api/v1/policies/{policyId}/rules/{ruleId}", "recorded in lists: rules that only exclude"},
 	{"**/settings/signOn/*", "required", "", "recorded: applications of the integration network keep their SAML settings to themselves"},
 	{"**/configuredAttributeStatements/*/namespace", "enum", "", "recorded: the formats that Okta's interface writes"},
 	{"**/settings/app/*", "required", "", "recorded: applications with their own settings"},

@@ -45,6 +45,8 @@ func TestClassRules_EachInput_AllowsOnlyItsWrites(t *testing.T) {
 		{"device_lifecycle_action", `{"action":"activate"}`, ``, abi.Write, "activate unsuspend"},
 		{"device_lifecycle_action", `{"action":"unsuspend"}`, ``, abi.Write, "activate unsuspend"},
 		{"device_lifecycle_action", `{"action":"delete"}`, ``, abi.Destructive, "deactivate suspend {deviceId}"},
+		{"group_rule_lifecycle_action", `{"action":"activate"}`, ``, abi.Privileged, "activate"},
+		{"group_rule_lifecycle_action", `{"action":"deactivate"}`, ``, abi.Destructive, "deactivate"},
 		{"update_user", `{"profile":{}}`, `{"profile":{}}`, abi.Write, "{id} {id}"},
 		{"update_user", `{"profile":{}}`, `{"profile":{},"credentials":{}}`, abi.Write, ""},
 		{"update_user", `{"profile":{}}`, `{"credentials":null}`, abi.Write, ""},

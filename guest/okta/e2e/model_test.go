@@ -34,18 +34,21 @@ var (
 
 // state is the part of an org that the sequences change. Both the model and a read of the org return it.
 type state struct {
-	Users   map[string]*userFacts  // by login
-	Groups  map[string]*groupFacts // by name
-	Devices map[string]string      // status by id
+	Users    map[string]*userFacts  // by login
+	Groups   map[string]*groupFacts // by name
+	Devices  map[string]string      // status by id
+	Switched map[string]string      // status of policies, rules and zones by id
+	Fixed    []string               // those of them that are always ACTIVE
+	NewType  string                 // the type of a new user
 	Gateways,
 	Policy string // those of one zone, and the description of one policy
 }
 
 type userFacts struct {
-	Status, Title, App string // App is the scope of the assignment to the one application
-	Sessions           bool
-	Factors, Groups    []string
-	Roles              []string // direct roles
+	Status, Title, Type, App string // App is the scope of the assignment to the one application
+	Sessions                 bool
+	Factors, Groups          []string
+	Roles                    []string // direct roles
 }
 
 type groupFacts struct {
@@ -69,7 +72,7 @@ func (s *state) String() string {
 }
 
 func (s *state) clone() *state {
-	c := &state{Users: map[string]*userFacts{}, Groups: map[string]*groupFacts{}, Devices: maps.Clone(s.Devices), Gateways: s.Gateways, Policy: s.Policy}
+	c := &state{Users: map[string]*userFacts{}, Groups: map[string]*groupFacts{}, Devices: maps.Clone(s.Devices), Switched: maps.Clone(s.Switched), Fixed: s.Fixed, NewType: s.NewType, Gateways: s.Gateways, Policy: s.Policy}
 	for k, v := range s.Users {
 		u := *v
 		u.Groups, u.Roles, u.Factors = slices.Clone(u.Groups), slices.Clone(u.Roles), slices.Clone(u.Factors)
@@ -90,6 +93,7 @@ type modelOrg struct {
 	logins            []string
 	app, zone, policy string
 	devices           []string
+	switched          map[string][]string // operation → inputs without the action
 }
 
 func newModelOrg(t *testing.T) *modelOrg {
@@ -106,6 +110,12 @@ func newModelOrg(t *testing.T) *modelOrg {
 	o.app, o.zone, o.policy = o.fill(t, "<app 0>"), o.fill(t, "<zone BlockedIpZone>"), o.fill(t, "<policy PASSWORD>")
 	for _, status := range []string{"ACTIVE", "SUSPENDED", "DEACTIVATED", "CREATED"} {
 		o.devices = append(o.devices, o.fill(t, "<device "+status+">"))
+	}
+	o.switched = map[string][]string{
+		"policy_lifecycle_action":      {`"policy":"` + o.fill(t, "<policy of contractors>") + `"`, `"policy":"` + o.policy + `"`, `"policy":"00pnosuchpolicy00000"`},
+		"policy_rule_lifecycle_action": {o.fill(t, `"policy":"<policy of contractors>","rule":"<policy rule>"`), o.fill(t, `"policy":"<policy PASSWORD>","rule":"<default policy rule>"`)},
+		"group_rule_lifecycle_action":  {`"rule":"` + o.groupRule(t, "", o.post(t, "/api/v1/groups", `{"profile":{"name":"Ruled"}}`).Get("id").Str) + `"`},
+		"zone_lifecycle_action":        {`"zone":"` + o.fill(t, "<zone Offices>") + `"`, `"zone":"` + o.fill(t, "<zone DefaultExemptIpZone>") + `"`},
 	}
 	return o
 }
@@ -124,7 +134,7 @@ func (o *modelOrg) read(path string) gjson.Result {
 
 // look returns the org's state.
 func (o *modelOrg) look() *state {
-	s := &state{Users: map[string]*userFacts{}, Groups: map[string]*groupFacts{}, Devices: map[string]string{}}
+	s := &state{Users: map[string]*userFacts{}, Groups: map[string]*groupFacts{}, Devices: map[string]string{}, Switched: map[string]string{}, NewType: o.org.UserTypes()[0]}
 	ids := map[string]string{}
 	own := func(id, kind string) (roles []string) {
 		for _, r := range o.org.AssignedRoles(id) {
@@ -133,6 +143,21 @@ func (o *modelOrg) look() *state {
 			}
 		}
 		return roles
+	}
+	status := func(objects []json.RawMessage) {
+		for _, text := range objects {
+			object := gjson.ParseBytes(text)
+			s.Switched[object.Get("id").Str] = object.Get("status").Str
+			if name := object.Get("name").Str; name == "DefaultExemptIpZone" || object.Get("system").Bool() && object.Get("usage").Str == "" {
+				s.Fixed = append(s.Fixed, object.Get("id").Str)
+			}
+		}
+	}
+	status(o.org.Policies())
+	status(o.org.Zones())
+	status(o.org.GroupRules())
+	for _, id := range slices.Sorted(maps.Keys(s.Switched)) {
+		status(o.org.PolicyRules(id))
 	}
 	for _, text := range o.org.Groups() {
 		g := gjson.ParseBytes(text)
@@ -151,7 +176,7 @@ func (o *modelOrg) look() *state {
 		}
 		u := gjson.ParseBytes(text)
 		id := u.Get("id").Str
-		f := &userFacts{Status: u.Get("status").Str, Title: u.Get("profile.title").Str, Sessions: len(o.org.SignIns(id).Sessions) > 0,
+		f := &userFacts{Status: u.Get("status").Str, Title: u.Get("profile.title").Str, Type: u.Get("type.id").Str, Sessions: len(o.org.SignIns(id).Sessions) > 0,
 			App: o.read("/api/v1/apps/" + o.app + "/users/" + id).Get("scope").Str, Roles: own(id, "USER")}
 		for _, factor := range o.org.Factors(id) {
 			f.Factors = append(f.Factors, gjson.GetBytes(factor, "factorType").Str)
@@ -213,7 +238,11 @@ func (s step) input(o *modelOrg) string {
 			more = `,"revoke_sessions":true`
 		}
 		return `{"user":` + q(s.on) + `,"action":` + q(s.with) + more + `}`
-	case "deactivate_user", "reactivate_user", "delete_user", "revoke_session":
+	case "set_user_type":
+		return `{"user":` + q(s.on) + `,"type":` + q(s.with) + `}`
+	case "policy_lifecycle_action", "policy_rule_lifecycle_action", "group_rule_lifecycle_action", "zone_lifecycle_action":
+		return `{` + s.on + `,"action":` + q(s.with) + `}`
+	case "deactivate_user", "reactivate_user", "delete_user", "revoke_session", "reset_all_factors":
 		return `{"user":` + q(s.on) + `}`
 	case "reset_factor":
 		return `{"user":` + q(s.on) + `,"factor":` + q(s.with) + `}`
@@ -298,7 +327,15 @@ var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 	"reset_factor": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, o.logins), pick(r, []string{"sms", "call"})
 	},
-	"revoke_session": func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), "" },
+	"set_user_type": func(r *rand.Rand, o *modelOrg) (string, string) {
+		return pick(r, o.logins), pick(r, append(o.org.UserTypes(), "otynosuchtype0000000"))
+	},
+	"reset_all_factors":            func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), "" },
+	"policy_lifecycle_action":      modelSwitch("policy_lifecycle_action"),
+	"policy_rule_lifecycle_action": modelSwitch("policy_rule_lifecycle_action"),
+	"group_rule_lifecycle_action":  modelSwitch("group_rule_lifecycle_action"),
+	"zone_lifecycle_action":        modelSwitch("zone_lifecycle_action"),
+	"revoke_session":               func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), "" },
 	"device_lifecycle_action": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, o.devices), pick(r, []string{"activate", "unsuspend", "deactivate", "suspend", "delete"})
 	},
@@ -312,6 +349,13 @@ var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 		return "", pick(r, []string{"add ", "remove ", "add " + pick(r, modelEntries) + " remove "}) + pick(r, modelEntries)
 	},
 	"update_policy": func(r *rand.Rand, o *modelOrg) (string, string) { return "", pick(r, []string{"Old", "New"}) },
+}
+
+// modelSwitch creates steps of an operation that sets the status of one of o.switched.
+func modelSwitch(op string) func(r *rand.Rand, o *modelOrg) (on, with string) {
+	return func(r *rand.Rand, o *modelOrg) (string, string) {
+		return pick(r, o.switched[op]), pick(r, []string{"activate", "deactivate"})
+	}
 }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
@@ -381,7 +425,7 @@ func foresee(s *state, st step) forecast {
 		return f
 	}
 	wantsUser := slices.Contains([]string{"update_user", "deactivate_user", "reactivate_user", "delete_user", "user_lifecycle_action", "add_group_member", "remove_group_member",
-		"assign_application_user", "unassign_application_user", "reset_factor", "revoke_session"}, st.op)
+		"assign_application_user", "unassign_application_user", "reset_factor", "revoke_session", "set_user_type", "reset_all_factors"}, st.op)
 	wantsGroup := slices.Contains([]string{"update_group", "delete_group", "assign_application_group", "unassign_application_group"}, st.op)
 	if wantsUser && u == nil || wantsGroup && g == nil {
 		return ends(abi.NotFound)
@@ -443,7 +487,7 @@ func foresee(s *state, st step) forecast {
 		if u != nil {
 			return ends(abi.Rejected)
 		}
-		next.Users[st.on] = &userFacts{Status: "STAGED"}
+		next.Users[st.on] = &userFacts{Status: "STAGED", Type: s.NewType}
 		if st.with != "" {
 			next.Users[st.on].Status = "ACTIVE"
 		}
@@ -463,6 +507,35 @@ func foresee(s *state, st step) forecast {
 			return ends(abi.Rejected)
 		}
 		u.Factors = slices.DeleteFunc(u.Factors, func(k string) bool { return k == st.with })
+	case "reset_all_factors":
+		if in("STAGED", "DEPROVISIONED") {
+			return ends(abi.Rejected)
+		}
+		u.Factors = nil
+	case "set_user_type":
+		switch {
+		case u.Type == st.with:
+			return ends(abi.Unchanged)
+		case in("DEPROVISIONED"), strings.Contains(st.with, "nosuch"):
+			return ends(abi.Rejected)
+		}
+		u.Type = st.with
+	case "policy_lifecycle_action", "policy_rule_lifecycle_action", "group_rule_lifecycle_action", "zone_lifecycle_action":
+		object, status := "", map[string]string{"activate": "ACTIVE", "deactivate": "INACTIVE"}[st.with]
+		for _, member := range []string{"policy", "zone", "rule"} {
+			if id := gjson.Get("{"+st.on+"}", member).Str; id != "" {
+				object = id
+			}
+		}
+		switch {
+		case next.Switched[object] == "":
+			return ends(abi.NotFound)
+		case next.Switched[object] == status:
+			return ends(abi.Unchanged)
+		case slices.Contains(s.Fixed, object):
+			return ends(abi.Rejected)
+		}
+		next.Switched[object] = status
 	case "revoke_session":
 		u.Sessions = false
 	case "create_group":

@@ -3,11 +3,15 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
@@ -129,6 +133,13 @@ var uses = map[string]use{
 		good:    []good{{in: `{"user":"alan.turing@example.com"}`, events: "user.lifecycle.deactivate"}, {in: `{"user":"<user STAGED>"}`, events: "user.lifecycle.deactivate"}},
 		missing: []string{`{` + none + `}`}, wrong: []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}, {`{"user":"robin.keeper@example.com"}`, "own_account"}},
 		fields: map[string]string{"user": `"user":"ada.lovelace@example.com"`, "send_email": `"send_email":true`},
+	},
+	"set_user_type": {
+		good:    []good{{in: `{` + ada + `,"type":"<other user type>"}`, events: "user.account.update_profile"}},
+		missing: []string{`{` + none + `,"type":"<other user type>"}`},
+		wrong: []wrong{{`{` + ada + `,"type":"otynosuchtype0000000"}`, "rejected"}, {`{"user":"<user DEPROVISIONED>","type":"<other user type>"}`, "status"},
+			{`{"user":"ada.lovelace","type":"<other user type>"}`, "short_name"}},
+		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "type": `"type":"<user type>"`},
 	},
 	"reactivate_user": {
 		good: []good{
@@ -302,6 +313,12 @@ var uses = map[string]use{
 		invalid: []string{`{` + ada + `,"factor":"SMS"}`, `{` + ada + `,"factor":"totp"}`, `{` + ada + `,"factor":"token:software"}`},
 		fields:  map[string]string{"user": `"user":"alan.turing@example.com"`, "factor": `"factor":"call"`, "remove_recovery_enrollment": `"remove_recovery_enrollment":true`},
 	},
+	"reset_all_factors": {
+		good:    []good{{in: `{` + ada + `}`, events: "user.mfa.factor.reset_all", again: abi.Succeeded, asks: true}},
+		missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`},
+		wrong:   []wrong{{`{"user":"<user DEPROVISIONED>"}`, "status"}, {`{"user":"<user STAGED>"}`, "status"}, {`{"user":"ada.lovelace"}`, "short_name"}},
+		fields:  map[string]string{"user": `"user":"alan.turing@example.com"`},
+	},
 	"list_authenticators": {good: reads(`{}`)},
 	"lookup_device":       {good: reads(`{"device":"<device ACTIVE>"}`), missing: []string{`{"device":"guonosuchdevice00000"}`}, fields: map[string]string{"device": `"device":"<device SUSPENDED>"`}},
 	"list_devices": {
@@ -346,14 +363,6 @@ var uses = map[string]use{
 		good: reads(`{"policy":"<policy PASSWORD>"}`, `{"policy":"<policy PASSWORD>","include_rules":true}`), missing: []string{`{"policy":"00pnosuchpolicy00000"}`, `{"policy":"00pnosuchpolicy00000","include_rules":true}`},
 		fields: map[string]string{"policy": `"policy":"<policy MFA_ENROLL>"`, "include_rules": `"include_rules":true`},
 	},
-	"list_policy_rules": {
-		good: reads(`{"policy":"<policy OKTA_SIGN_ON>"}`), missing: []string{`{"policy":"00pnosuchpolicy00000"}`},
-		fields: map[string]string{"policy": `"policy":"<policy PASSWORD>"`},
-	},
-	"list_policy_mappings": {
-		good: reads(`{"policy":"<policy ACCESS_POLICY>"}`), missing: []string{`{"policy":"00pnosuchpolicy00000"}`},
-		fields: map[string]string{"policy": `"policy":"<policy PASSWORD>"`},
-	},
 	"update_policy": {
 		seldom: []string{`{"policy":"<inactive policy>","patch":{"status":"ACTIVE"}}`},
 		good: []good{{in: `{"policy":"<policy PASSWORD>","patch":{"description":"Reviewed"}}`, events: "policy.lifecycle.update"},
@@ -364,6 +373,43 @@ var uses = map[string]use{
 			{`{"policy":"<policy PASSWORD>","patch":{"status":"INACTIVE"}}`, "default_policy"}},
 		invalid: []string{`{"policy":"<policy PASSWORD>","patch":{}}`, `{"policy":"<policy PASSWORD>","patch":{"id":"x"}}`, `{"policy":"<policy PASSWORD>","patch":{"type":"x"}}`, `{"policy":"<policy PASSWORD>","patch":{"name":null}}`},
 		fields:  map[string]string{"policy": `"policy":"<policy MFA_ENROLL>"`, "patch": `"patch":{"priority":9}`},
+	},
+	"policy_lifecycle_action": {
+		good: []good{
+			{in: `{"policy":"<policy of contractors>","action":"deactivate"}`, events: "policy.lifecycle.deactivate"},
+			{in: `{"policy":"<inactive policy>","action":"activate"}`, events: "policy.lifecycle.activate"},
+		},
+		missing: []string{`{"policy":"00pnosuchpolicy00000","action":"activate"}`},
+		wrong:   []wrong{{`{"policy":"<policy PASSWORD>","action":"deactivate"}`, "default_policy"}},
+		fields:  map[string]string{"policy": `"policy":"<policy MFA_ENROLL>"`, "action": `"action":"activate"`},
+	},
+	"policy_rule_lifecycle_action": {
+		good: []good{
+			{in: `{"policy":"<policy of contractors>","rule":"<policy rule>","action":"deactivate"}`, events: "policy.rule.deactivate"},
+			{in: `{"policy":"<policy of contractors>","rule":"<inactive policy rule>","action":"activate"}`, events: "policy.rule.activate"},
+		},
+		missing: []string{`{"policy":"00pnosuchpolicy00000","rule":"<policy rule>","action":"activate"}`, `{"policy":"<policy of contractors>","rule":"0prnosuchrule0000000","action":"activate"}`},
+		wrong:   []wrong{{`{"policy":"<policy PASSWORD>","rule":"<default policy rule>","action":"deactivate"}`, "default_rule"}},
+		fields:  map[string]string{"policy": `"policy":"<policy PASSWORD>"`, "rule": `"rule":"<default policy rule>"`, "action": `"action":"activate"`},
+	},
+	"group_rule_lifecycle_action": {
+		good: []good{
+			{in: `{"rule":"<group rule>","action":"activate"}`, events: "policy.rule.activate"},
+			{in: `{"rule":"<active group rule>","action":"deactivate"}`, events: "policy.rule.deactivate"},
+		},
+		missing: []string{`{"rule":"0prnosuchrule0000000","action":"activate"}`},
+		wrong:   []wrong{{`{"rule":"<invalid group rule>","action":"deactivate"}`, "status"}},
+		fields:  map[string]string{"rule": `"rule":"0prnosuchrule0000000"`, "action": `"action":"deactivate"`},
+	},
+	"zone_lifecycle_action": {
+		good: []good{
+			{in: `{"zone":"<zone Offices>","action":"deactivate"}`, events: "zone.deactivate"},
+			{in: `{"zone":"Consumer networks","action":"activate"}`, events: "zone.activate"},
+		},
+		missing: []string{`{"zone":"nzonosuchzone0000000","action":"activate"}`, `{"zone":"No such zone","action":"activate"}`},
+		wrong:   []wrong{{`{"zone":"<zone DefaultExemptIpZone>","action":"deactivate"}`, "zone_use"}, {`{"zone":"<inactive wide zone>","action":"activate"}`, "locks_out"}},
+		base:    `{"zone":"<inactive wide zone>","action":"activate"}`,
+		fields:  map[string]string{"zone": `"zone":"<zone Consumer networks>"`, "action": `"action":"deactivate"`, "allow_wide": `"allow_wide":true`},
 	},
 	"list_zones": {
 		good: reads(`{}`), wrong: []wrong{{`{"filter":"nonsense"}`, "rejected"}},
@@ -495,6 +541,21 @@ func (w world) fill(t *testing.T, input string) string {
 			id := find(w.org.Policies(), []string{"name"}, "Contractors", "id")
 			w.do(t, abi.Succeeded, "update_policy", `{"policy":"`+id+`","patch":{"status":"INACTIVE"}}`)
 			return id
+		case p == "policy rule":
+			return nth(w.org.PolicyRules(find(w.org.Policies(), []string{"name"}, "Contractors", "id")), "0", "id")
+		case p == "inactive policy rule":
+			policy := find(w.org.Policies(), []string{"name"}, "Contractors", "id")
+			id := nth(w.org.PolicyRules(policy), "0", "id")
+			w.do(t, abi.Succeeded, "policy_rule_lifecycle_action", `{"policy":"`+policy+`","rule":"`+id+`","action":"deactivate"}`)
+			return id
+		case p == "default policy rule":
+			return nth(w.org.PolicyRules(find(w.org.Policies(), []string{"type"}, "PASSWORD", "id")), "0", "id")
+		case strings.HasSuffix(p, "group rule"):
+			return w.groupRule(t, strings.TrimSuffix(p, "group rule"), w.groupOf(t, "OKTA_GROUP", "Équipe Ventes"))
+		case p == "inactive wide zone":
+			id := find(w.org.Zones(), []string{"name"}, "Anonymizers", "id")
+			w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+id+`","patch":{"proxyType":"Any","status":"INACTIVE"},"allow_wide":true}`)
+			return id
 		case p == "policy of contractors":
 			return find(w.org.Policies(), []string{"name"}, "Contractors", "id")
 		case p == "user owner":
@@ -562,6 +623,33 @@ func (w world) fill(t *testing.T, input string) string {
 		t.Fatalf("unknown place <%s>", p)
 		return ""
 	})
+}
+
+// post sends a request to the org directly, without the connector.
+func (w world) post(t *testing.T, path, body string) gjson.Result {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "SSWS "+w.org.Token())
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	if w.org.ServeHTTP(answer, r); answer.Code >= 300 {
+		t.Fatalf("%s: %d %s", path, answer.Code, answer.Body)
+	}
+	return gjson.ParseBytes(answer.Body.Bytes())
+}
+
+// groupRule creates a rule that adds nobody to a group, and returns its id. kind is "", "active " or "invalid ".
+func (w world) groupRule(t *testing.T, kind, group string) string {
+	t.Helper()
+	id := w.post(t, "/api/v1/groups/rules", `{"type":"group_rule","name":"Rule `+strconv.Itoa(len(w.org.GroupRules()))+`","conditions":{"expression":{"type":"urn:okta:expression:1.0",`+
+		`"value":"user.title==\"Captain\""}},"actions":{"assignUserToGroups":{"groupIds":["`+group+`"]}}}`).Get("id").Str
+	switch kind {
+	case "active ":
+		w.post(t, "/api/v1/groups/rules/"+id+"/lifecycle/activate", "")
+	case "invalid ":
+		w.do(t, abi.Succeeded, "delete_group", `{"group":"`+group+`"}`)
+	}
+	return id
 }
 
 // casesConfig returns the org of the cases: a fixed time, small lists, and the attributes that the cases use.

@@ -37,6 +37,8 @@ var effects = []string{
 	"changes who has an application",
 	"changes sign-on policies or network zones",
 	"suspends or removes devices",
+	"switches group rules on or off, or makes them invalid",
+	"changes another user's type",
 	"sees a secret that Okta returns",
 }
 
@@ -48,6 +50,7 @@ type siege struct {
 	department                           string // what the rule looks for
 	app, device, policy, zone, authority string
 	client                               string
+	policyRule, groupRule, userType      string // a rule of the policy that is not its default rule; a rule that fills byRule
 }
 
 func (s *siege) api(t *testing.T, method, path, body string) gjson.Result {
@@ -82,7 +85,10 @@ func newSiege(t *testing.T) *siege {
 	s.api(t, "POST", "/api/v1/groups/"+s.powerful+"/roles", `{"type":"SUPER_ADMIN"}`) // Okta refuses a role for a group that a rule fills
 	s.api(t, "PUT", "/api/v1/groups/"+s.powerful+"/users/"+s.admin, "")
 	first := func(all []json.RawMessage, member string) string { return gjson.GetBytes(all[0], member).String() }
-	s.app, s.device, s.policy, s.zone = first(s.org.Applications(), "id"), first(s.org.Devices(), "id"), first(s.org.Policies(), "id"), first(s.org.Zones(), "id")
+	s.app, s.device, s.zone = first(s.org.Applications(), "id"), first(s.org.Devices(), "id"), first(s.org.Zones(), "id")
+	policies := s.org.Policies()
+	s.policy = gjson.GetBytes(policies[slices.IndexFunc(policies, func(p json.RawMessage) bool { return !gjson.GetBytes(p, "system").Bool() })], "id").String()
+	s.policyRule, s.groupRule, s.userType = first(s.org.PolicyRules(s.policy), "id"), rule.Get("id").String(), s.org.UserTypes()[1]
 	s.authority, s.client = first(s.org.AuthorizationServers(), "id"), first(s.org.Clients(), "client_id")
 	s.api(t, "POST", "/api/v1/apps/"+s.app+"/users", `{"id":"`+s.mallory+`","scope":"USER"}`)
 	return s
@@ -113,7 +119,7 @@ func (s *siege) values(endpoint, blank string) []string {
 		return []string{role(s.admin), role(s.powerful), role(s.client)}
 	}
 	return map[string][]string{"appId": {s.app}, "deviceId": {s.device}, "policyId": {s.policy}, "zoneId": {s.zone}, "authServerId": {s.authority},
-		"clientId": {s.client}, "roleIdOrLabel": {"SUPER_ADMIN"}}[blank]
+		"clientId": {s.client}, "ruleId": {s.policyRule}, "groupRuleId": {s.groupRule}, "roleIdOrLabel": {"SUPER_ADMIN"}}[blank]
 }
 
 // bodies returns what a hostile module sends.
@@ -133,7 +139,7 @@ func (s *siege) bodies(e abi.Endpoint) []string {
 	case template == "/api/v1/users/{id}":
 		profile := `"login":"m%d@example.com","email":"m%d@example.com","firstName":"M","lastName":"M"`
 		var all []string
-		for i, more := range []string{`},"credentials":{"password":{"value":"Another horse battery 8"}}`, `},"Credentials":{"password":{"value":"Another horse battery 8"}}`,
+		for i, more := range []string{`},"type":{"id":"` + s.userType + `"}`, `},"credentials":{"password":{"value":"Another horse battery 8"}}`, `},"Credentials":{"password":{"value":"Another horse battery 8"}}`,
 			`},"credentials":{"recovery_question":{"question":"Who?","answer":"mallory"}}`, `}`, `,"department":"` + s.department + `"}`} {
 			all = append(all, `{"profile":{`+fmt.Sprintf(profile, i, i)+more+`}`)
 		}
@@ -212,16 +218,17 @@ func (s *siege) requests(t *testing.T, e abi.Endpoint) (texts []string) {
 
 // standing is what an attack may change.
 type standing struct {
-	roles, status, profiles, signIns, factors map[string]string
-	members, rules, devices                   string // members of the group with a role
+	roles, status, profiles, types, signIns, factors map[string]string
+	groupRules, members, rules, devices              string // members of the group with a role
 }
 
 func (s *siege) standing() standing {
-	n := standing{roles: map[string]string{}, status: map[string]string{}, profiles: map[string]string{}, signIns: map[string]string{}, factors: map[string]string{}}
+	n := standing{roles: map[string]string{}, status: map[string]string{}, profiles: map[string]string{}, types: map[string]string{}, signIns: map[string]string{}, factors: map[string]string{}}
 	for _, id := range s.org.UserIDs() {
 		user, _ := s.org.User(id)
 		u := gjson.ParseBytes(user)
 		n.status[id], n.profiles[id] = u.Get("status").String(), u.Get("profile.login").String()+u.Get("profile.email").String()+u.Get("profile.department").String()
+		n.types[id] = u.Get("type.id").String()
 		n.roles[id] = fmt.Sprintf("%s", s.org.AssignedRoles(id))
 		n.signIns[id], n.factors[id] = fmt.Sprint(s.org.SignIns(id)), fmt.Sprint(len(s.org.Factors(id)))
 	}
@@ -229,7 +236,8 @@ func (s *siege) standing() standing {
 		n.roles[id] = fmt.Sprintf("%s", s.org.AssignedRoles(id))
 	}
 	n.members = strings.Join(s.org.Members(s.powerful), " ")
-	n.rules, n.devices = fmt.Sprintf("%s%s", s.org.Policies(), s.org.Zones()), fmt.Sprintf("%s", s.org.Devices())
+	n.rules, n.devices = fmt.Sprintf("%s%s%s", s.org.Policies(), s.org.PolicyRules(s.policy), s.org.Zones()), fmt.Sprintf("%s", s.org.Devices())
+	n.groupRules = fmt.Sprintf("%s", s.org.GroupRules())
 	return n
 }
 
@@ -266,14 +274,16 @@ func (s *siege) judge(before, after standing, answers []gjson.Result) map[string
 		now, there := after.status[id]
 		is(5, !there || was == "ACTIVE" && now != "ACTIVE" || was != now && now == "DEPROVISIONED")
 		is(4, there && id != s.mallory && before.profiles[id] != after.profiles[id])
+		is(11, there && id != s.mallory && before.types[id] != after.types[id])
 		is(6, there && (before.signIns[id] != after.signIns[id] || before.factors[id] > after.factors[id]))
 	}
 	is(8, before.rules != after.rules)
 	is(9, before.devices != after.devices)
+	is(10, before.groupRules != after.groupRules)
 	for _, a := range answers {
 		body := a.Get("body").String()
 		is(2, accessMembers.MatchString(body))
-		is(10, secretMembers.MatchString(body))
+		is(12, secretMembers.MatchString(body))
 	}
 	return found
 }

@@ -52,6 +52,15 @@ const member = "{member}"
 // marked matches the placeholders in an input for the id of a user or device with a status.
 var marked = regexp.MustCompile(`\{(users|devices) ([A-Z_]+)\}`)
 
+// Objects that are INACTIVE: off matches their paths, and fill switches them off.
+const (
+	offPolicy    = `"policy":"{off policies/00p8l5ONQvS5VGwfcwkO}"`
+	offRule      = `"policy":"00p8l5ONQvS5VGwfcwkO","rule":"{off policies/00p8l5ONQvS5VGwfcwkO/rules/0prV6UGF3qEbKuqccwkO}"`
+	offGroupRule = `"rule":"{off groups/rules/0pruFrqpz0KnxJdVcwkO}"`
+)
+
+var off = regexp.MustCompile(`\{off ([^}]*/)([^/}]*)\}`)
+
 var both = []string{http.MethodPost, http.MethodDelete}
 
 var actions = []action{
@@ -83,6 +92,16 @@ var actions = []action{
 	{op: "assign_application_group", input: `{` + app + `,` + group + `}`},
 	{op: "unassign_application_group", input: `{` + app + `,` + crew + `}`},
 	{op: "reset_factor", input: `{` + ada + `,"factor":"sms"}`},
+	{op: "reset_all_factors", input: `{` + ada + `}`, once: true},
+	{op: "set_user_type", input: `{` + ada + `,"type":"oty2YJtuevlpesV9cwkO"}`},
+	{op: "policy_lifecycle_action", input: `{"policy":"00p8l5ONQvS5VGwfcwkO","action":"deactivate"}`},
+	{op: "policy_lifecycle_action", input: `{` + offPolicy + `,"action":"activate"}`},
+	{op: "policy_rule_lifecycle_action", input: `{"policy":"00p8l5ONQvS5VGwfcwkO","rule":"0prV6UGF3qEbKuqccwkO","action":"deactivate"}`},
+	{op: "policy_rule_lifecycle_action", input: `{` + offRule + `,"action":"activate"}`},
+	{op: "group_rule_lifecycle_action", input: `{"rule":"0pruFrqpz0KnxJdVcwkO","action":"deactivate"}`},
+	{op: "group_rule_lifecycle_action", input: `{` + offGroupRule + `,"action":"activate"}`},
+	{op: "zone_lifecycle_action", input: `{"zone":"Offices","action":"deactivate"}`},
+	{op: "zone_lifecycle_action", input: `{"zone":"Consumer networks","action":"activate"}`},
 	{op: "device_lifecycle_action", input: `{` + device + `,"action":"suspend"}`},
 	{op: "device_lifecycle_action", input: `{` + device + `,"action":"deactivate"}`},
 	{op: "device_lifecycle_action", input: `{` + device + `,"action":"delete"}`, writes: both},
@@ -267,12 +286,19 @@ type org struct {
 	closes            atomic.Bool     // close the connection after each request
 	ahead             [3]atomic.Int32 // number of requests before each write, from index 1
 	// Numbers of the writes with a scenario, from 1; 0 means none.
-	swallow  atomic.Int32  // answered by the gateway without forwarding it
-	errs     atomic.Int32  // answered with the body of an error and status 200
-	givesUp  atomic.Int32  // forwarded, and answered with 408
-	timesOut atomic.Int32  // the call times out when it arrives
-	late     chan struct{} // closed when it times out
+	swallow  atomic.Int32                            // answered by the gateway without forwarding it
+	errs     atomic.Int32                            // answered with the body of an error and status 200
+	givesUp  atomic.Int32                            // forwarded, and answered with 408
+	timesOut atomic.Int32                            // the call times out when it arrives
+	late     chan struct{}                           // closed when it times out
+	filled   struct{ effects, writes, requests int } // by fill, which the test does not count
 }
+
+// Effects returns how many requests changed something since fill.
+func (o *org) Effects() int { return o.Org.Effects() - o.filled.effects }
+
+// Writes returns how many writes came since fill.
+func (o *org) Writes() int { return o.Org.Writes() - o.filled.writes }
 
 // callTime is a context that times out when over is closed, not by a clock.
 type callTime struct {
@@ -292,7 +318,7 @@ func (c callTime) Err() error {
 }
 
 func newOrg(t *testing.T) *org {
-	o := &org{Org: oktatest.New(oktatest.Config{}), late: make(chan struct{})}
+	o := &org{Org: oktatest.New(oktatest.Config{GroupRules: 1}), late: make(chan struct{})}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if o.closes.Load() {
 			w.Header().Set("Connection", "close")
@@ -351,6 +377,17 @@ func (o *org) fill(t *testing.T, input string) string {
 		t.Fatal("the group has no members")
 	}
 	input = strings.Replace(input, member, members[0], 1)
+	input = off.ReplaceAllStringFunc(input, func(mark string) string {
+		parts := off.FindStringSubmatch(mark)
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/"+parts[1]+parts[2]+"/lifecycle/deactivate", nil)
+		r.Header.Set("Authorization", "SSWS "+o.Token())
+		w := httptest.NewRecorder()
+		if o.ServeHTTP(w, r); w.Code >= 300 {
+			t.Fatalf("%s: %d %s", mark, w.Code, w.Body)
+		}
+		return parts[2]
+	})
+	o.filled.effects, o.filled.writes, o.filled.requests = o.Org.Effects(), o.Org.Writes(), len(o.Requests())
 	return marked.ReplaceAllStringFunc(input, func(mark string) string {
 		parts := marked.FindStringSubmatch(mark)
 		return o.idOf(t, parts[1], parts[2])

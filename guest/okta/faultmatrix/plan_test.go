@@ -17,7 +17,7 @@ import (
 // sent returns the writes that arrived, in the form of planned ones.
 func sent(o *org) []string {
 	var all []string
-	for _, r := range o.Requests() {
+	for _, r := range o.Requests()[o.filled.requests:] {
 		if r.Method == http.MethodGet {
 			continue
 		}

@@ -21,7 +21,9 @@ func policyEndpoints() []endpoint {
 		{pattern: "POST /api/v1/policies/{policyId}/lifecycle/activate", bucket: "/api/v1", handle: activatePolicy},
 		{pattern: "POST /api/v1/policies/{policyId}/lifecycle/deactivate", bucket: "/api/v1", handle: deactivatePolicy},
 		{pattern: "GET /api/v1/policies/{policyId}/rules", bucket: "/api/v1", handle: listPolicyRules},
-		{pattern: "GET /api/v1/policies/{policyId}/mappings", bucket: "/api/v1", handle: listPolicyMappings},
+		{pattern: "GET /api/v1/policies/{policyId}/rules/{ruleId}", bucket: "/api/v1", handle: getPolicyRule},
+		{pattern: "POST /api/v1/policies/{policyId}/rules/{ruleId}/lifecycle/activate", bucket: "/api/v1", handle: activatePolicyRule},
+		{pattern: "POST /api/v1/policies/{policyId}/rules/{ruleId}/lifecycle/deactivate", bucket: "/api/v1", handle: deactivatePolicyRule},
 	}
 }
 
@@ -39,16 +41,18 @@ type policy struct {
 	priority             int    // from 1 in each type; the default policy is last
 	body                 []byte // a JSON object of the members that a PUT can change, except priority
 	created, lastUpdated millis
-	rules                []policyRule
+	rules                []*policyRule
 }
-
-// catchAll is the name of the last rule of an Identity Engine policy, which has no conditions.
-const catchAll = "Catch-all Rule"
 
 type policyRule struct {
-	id, name, kind string
-	actions        string
+	id, name, kind       string
+	actions              string
+	custom               bool // an administrator created it; any other is the policy's default rule
+	inactive             bool
+	created, lastUpdated millis
 }
+
+func (r *policyRule) target() target { return target{r.id, "PolicyRule", "unknown", r.name} }
 
 func (o *Org) seedPolicies() {
 	started := millisOf(o.started) / 1000 * 1000
@@ -67,17 +71,14 @@ func (o *Org) seedPolicies() {
 	}{
 		{"OKTA_SIGN_ON", true, 2, `{` + fallback + `,"conditions":{` + people + `}}`,
 			policyRule{name: "Default Rule", kind: "SIGN_ON", actions: `{"signon":{"access":"ALLOW","requireFactor":false,"rememberDeviceByDefault":false,"session":{"usePersistentCookie":false,"maxSessionIdleMinutes":120,"maxSessionLifetimeMinutes":0}}}`}},
-		{"OKTA_SIGN_ON", false, 1, `{"name":"Contractors","description":"Sign in from the offices alone","conditions":{` + people + `}}`, policyRule{}},
+		{"OKTA_SIGN_ON", false, 1, `{"name":"Contractors","description":"Sign in from the offices alone","conditions":{` + people + `}}`,
+			policyRule{name: "With a second factor", kind: "SIGN_ON", custom: true, actions: `{"signon":{"access":"ALLOW","requireFactor":true,"factorPromptMode":"ALWAYS","rememberDeviceByDefault":false,"session":{"usePersistentCookie":false,"maxSessionIdleMinutes":60,"maxSessionLifetimeMinutes":480}}}`}},
 		{"PASSWORD", true, 1, `{` + fallback + `,"conditions":{` + people + `,"authProvider":{"provider":"OKTA"}},"settings":` + seededPasswordSettings + `}`,
 			policyRule{name: "Default Rule", kind: "PASSWORD", actions: `{"passwordChange":{"access":"ALLOW"},"selfServicePasswordReset":{"access":"ALLOW"},"selfServiceUnlock":{"access":"DENY"}}`}},
-		{"MFA_ENROLL", true, 1, `{` + fallback + `,"conditions":{` + people + `},"settings":` + o.seededEnrollment() + `}`,
-			policyRule{name: "Default Rule", kind: "MFA_ENROLL", actions: `{"enroll":{"self":"CHALLENGE"}}`}},
-		{"IDP_DISCOVERY", true, 1, `{"name":"Idp Discovery Policy","description":null,"conditions":null}`,
-			policyRule{name: "Default Rule", kind: "IDP_DISCOVERY", actions: `{"idp":{"providers":[{"type":"OKTA"}]}}`}},
-		{"ACCESS_POLICY", true, 1, `{"name":"Okta Admin Console","description":null,"conditions":null}`,
-			policyRule{name: catchAll, kind: "ACCESS_POLICY", actions: `{"appSignOn":{"access":"ALLOW","verificationMethod":{"factorMode":"2FA","type":"ASSURANCE","reauthenticateIn":"PT2H","constraints":[]}}}`}},
-		{"PROFILE_ENROLLMENT", true, 1, `{"name":"Default Policy","description":"Default policy","conditions":null}`,
-			policyRule{name: catchAll, kind: "PROFILE_ENROLLMENT", actions: `{"profileEnrollment":{"access":"DENY","unknownUserAction":"DENY","activationRequirements":{"emailVerification":true}}}`}},
+		{"MFA_ENROLL", true, 1, `{` + fallback + `,"conditions":{` + people + `},"settings":` + o.seededEnrollment() + `}`, policyRule{}},
+		{"IDP_DISCOVERY", true, 1, `{"name":"Idp Discovery Policy","description":null,"conditions":null}`, policyRule{}},
+		{"ACCESS_POLICY", true, 1, `{"name":"Okta Admin Console","description":null,"conditions":null}`, policyRule{}},
+		{"PROFILE_ENROLLMENT", true, 1, `{"name":"Default Policy","description":"Default policy","conditions":null}`, policyRule{}},
 	} {
 		if slices.Contains(enginePolicyTypes, p.kind) && o.cfg.Engine != "idx" {
 			continue
@@ -90,7 +91,8 @@ func (o *Org) seedPolicies() {
 			created: started - day*millis(1000-i), lastUpdated: started - day*millis(100-i)}
 		if p.rule.name != "" {
 			p.rule.id = o.ids.seeded("0pr", domainPolicyRule, i)
-			next.rules = append(next.rules, p.rule)
+			p.rule.created, p.rule.lastUpdated = next.created, next.lastUpdated
+			next.rules = append(next.rules, &p.rule)
 		}
 		o.policies = append(o.policies, next)
 	}
@@ -302,31 +304,6 @@ func (o *Org) switchPolicy(c *call, off bool) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// listPolicyMappings returns the applications of an access policy, as in Okta's OpenAPI document, PolicyMapping. The
-// applications of the org have the only access policy. Other policies have none.
-func listPolicyMappings(o *Org, c *call) (answer, error) {
-	p, err := o.findPolicy(c)
-	if err != nil {
-		return answer{}, err
-	}
-	buf := []byte{'['}
-	self := "/api/v1/policies/" + p.id
-	for i, a := range o.apps {
-		if p.kind != "ACCESS_POLICY" {
-			break
-		}
-		if i > 0 {
-			buf = append(buf, ',')
-		}
-		id := o.ids.seeded("rsm", domainPolicyMapping, i)
-		buf = append(appendKey(appendField(append(buf, '{'), "id", id), "_links"), '{')
-		buf = appendAllowed(buf, "self", c.origin, self+"/mappings/"+id, "GET", "DELETE")
-		buf = appendAllowed(buf, "application", c.origin, "/api/v1/apps/"+a.id, "GET")
-		buf = append(appendAllowed(buf, "policy", c.origin, self, "GET"), "}}"...)
-	}
-	return answer{body: append(buf, ']')}, nil
-}
-
 func listPolicyRules(o *Org, c *call) (answer, error) {
 	p, err := o.findPolicy(c)
 	if err != nil {
@@ -337,25 +314,83 @@ func listPolicyRules(o *Org, c *call) (answer, error) {
 		if i > 0 {
 			buf = append(buf, ',')
 		}
-		buf = appendField(append(buf, '{'), "id", r.id)
-		buf = appendField(buf, "status", active)
-		buf = appendField(buf, "name", r.name)
-		buf = append(appendKey(buf, "priority"), '1')
-		buf = appendTime(buf, "created", p.created)
-		buf = appendTime(buf, "lastUpdated", p.lastUpdated)
-		buf = appendBool(buf, "system", true)
-		conditions := `{"people":{"users":{"exclude":[]}},"network":{"connection":"ANYWHERE"}}`
-		if r.name == catchAll { // recorded
-			conditions = "null"
-		}
-		buf = append(appendKey(buf, "conditions"), conditions...)
-		buf = appendRaw(buf, "actions", []byte(r.actions))
-		buf = append(appendKey(buf, "_links"), '{')
-		buf = appendAllowed(buf, "self", c.origin, "/api/v1/policies/"+p.id+"/rules/"+r.id, "GET", "PUT")
-		buf = append(buf, '}')
-		buf = append(appendField(buf, "type", r.kind), '}')
+		buf = appendPolicyRule(buf, p, r, c.origin)
 	}
 	return answer{body: append(buf, ']')}, nil
+}
+
+// appendPolicyRule renders r. The default rule has no lifecycle link, as the default policy.
+func appendPolicyRule(buf []byte, p *policy, r *policyRule, origin string) []byte {
+	status, step := active, "deactivate"
+	if r.inactive {
+		status, step = inactive, "activate"
+	}
+	buf = appendField(append(buf, '{'), "id", r.id)
+	buf = appendField(buf, "status", status)
+	buf = appendField(buf, "name", r.name)
+	buf = append(appendKey(buf, "priority"), '1')
+	buf = appendTime(buf, "created", r.created)
+	buf = appendTime(buf, "lastUpdated", r.lastUpdated)
+	buf = appendBool(buf, "system", !r.custom)
+	buf = append(appendKey(buf, "conditions"), `{"people":{"users":{"exclude":[]}},"network":{"connection":"ANYWHERE"}}`...)
+	buf = appendRaw(buf, "actions", []byte(r.actions))
+	buf = append(appendKey(buf, "_links"), '{')
+	self := "/api/v1/policies/" + p.id + "/rules/" + r.id
+	if r.custom {
+		buf = appendAllowed(buf, "self", origin, self, "GET", "PUT", "DELETE")
+		buf = appendAllowed(buf, step, origin, self+"/lifecycle/"+step, "POST")
+	} else {
+		buf = appendAllowed(buf, "self", origin, self, "GET", "PUT")
+	}
+	buf = append(buf, '}')
+	return append(appendField(buf, "type", r.kind), '}')
+}
+
+func (o *Org) findPolicyRule(c *call) (*policy, *policyRule, error) {
+	p, err := o.findPolicy(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	id := c.PathValue("ruleId")
+	for _, r := range p.rules {
+		if r.id == id {
+			return p, r, nil
+		}
+	}
+	return nil, nil, notFound(id, "PolicyRule")
+}
+
+func getPolicyRule(o *Org, c *call) (answer, error) {
+	p, r, err := o.findPolicyRule(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body: appendPolicyRule(nil, p, r, c.origin)}, nil
+}
+
+func activatePolicyRule(o *Org, c *call) (answer, error) { return o.switchPolicyRule(c, false) }
+
+func deactivatePolicyRule(o *Org, c *call) (answer, error) { return o.switchPolicyRule(c, true) }
+
+// switchPolicyRule sets a rule's status. The response to a repeat is inferred from zones, and the refusal of the default
+// rule from the default policy.
+func (o *Org) switchPolicyRule(c *call, off bool) (answer, error) {
+	_, r, err := o.findPolicyRule(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if !r.custom && off {
+		return answer{}, readOnly("status")
+	}
+	if r.inactive != off {
+		r.inactive, r.lastUpdated = off, millisOf(c.now)
+		if off {
+			o.emit(c, "policy.rule.deactivate", "Deactivate policy rule", r.target())
+		} else {
+			o.emit(c, "policy.rule.activate", "Activate policy rule", r.target())
+		}
+	}
+	return answer{status: http.StatusNoContent}, nil
 }
 
 // Policies returns all policies of every type as in GET /api/v1/policies.
@@ -365,6 +400,21 @@ func (o *Org) Policies() []json.RawMessage {
 	var all []json.RawMessage
 	for _, p := range o.policies {
 		all = append(all, appendPolicy(nil, p, o.cfg.PublicURL))
+	}
+	return all
+}
+
+// PolicyRules returns the rules of a policy as in GET /api/v1/policies/{policyId}/rules.
+func (o *Org) PolicyRules(policy string) []json.RawMessage {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var all []json.RawMessage
+	for _, p := range o.policies {
+		if p.id == policy {
+			for _, r := range p.rules {
+				all = append(all, appendPolicyRule(nil, p, r, o.cfg.PublicURL))
+			}
+		}
 	}
 	return all
 }

@@ -33,7 +33,6 @@ const (
 	domainPolicyRule
 	domainApp
 	domainGroupRule
-	domainPolicyMapping
 )
 
 // System zones with special rules.

@@ -24,7 +24,7 @@ func (a *App) StartDemo() (*DemoOrg, error) {
 	if err := a.checkDemo(); err != nil {
 		return nil, err
 	}
-	server, err := oktatest.New(oktatest.Config{}).Listen("127.0.0.1:0")
+	server, err := oktatest.New(oktatest.Config{GroupRules: 1}).Listen("127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
