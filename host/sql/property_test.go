@@ -339,6 +339,16 @@ func (p *property) check(t *testing.T) {
 	p.requests.take()
 	got, err := try(t.Context(), p.db, over(statement, "okta."))
 	asked := p.requests.take()
+	for range 3 { // a request of the statement before, which a LIMIT had ended, may have arrived late
+		if len(asked) <= limit {
+			break
+		}
+		for len(p.requests.take()) > 0 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		got, err = try(t.Context(), p.db, over(statement, "okta."))
+		asked = p.requests.take()
+	}
 	want, wantErr := try(t.Context(), p.db, over(statement, "base_"))
 	if (err != nil) != (wantErr != nil) {
 		t.Fatalf("%s\nviews: %v\ntables: %v", statement, err, wantErr)
