@@ -58,20 +58,9 @@ func (c *Connection) record(op *abi.Operation, inv *invocation) AuditRecord {
 		r.Input = redact.Input(op, inv.input)
 	}
 	if op != nil && len(d.before) > 0 {
-		r.Before = c.state(op, inv.input, d.before)
+		r.Before = audit.Masked(m.memory, op, inv.input, d.before)
 	}
 	return r
-}
-
-// state returns an object as the audit stores it, without what the input schema or the operation's endpoints mark as
-// sensitive.
-func (c *Connection) state(op *abi.Operation, input, object json.RawMessage) *audit.State {
-	object = redact.Of(op, input).State(object)
-	var members []string
-	for _, e := range op.Endpoints {
-		members = append(members, e.Sensitive...)
-	}
-	return audit.NewState(redact.AtPaths(members).JSON(object))
 }
 
 // audit records an invoke. If that fails, the invoke still counts, and the log reports it.
@@ -96,7 +85,7 @@ func (c *Connection) audit(ctx context.Context, inv *invocation, res *abi.Result
 	case res.Meta.Sensitive:
 		r.After = &audit.State{Absent: "the output holds a credential"}
 	default:
-		r.After = c.state(op, inv.input, res.Output)
+		r.After = audit.Masked(c.module.memory, op, inv.input, res.Output)
 	}
 	if err := c.opts.Auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
 		c.log.Error("the audit record could not be written", "operation", res.Operation, "outcome", string(res.Outcome), "error", err.Error())

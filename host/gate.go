@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +18,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 	if err != nil {
 		return nil // Send reports the mistake in the request
 	}
-	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, IfMatch: gate.IfMatch(req.Headers), Body: bytes.Clone(req.Body)}
+	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, IfMatch: gate.IfMatch(req.Headers), Body: req.Body}
 	refuse := func(e abi.SendError) *abi.Response {
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: e.Code})
 		return &abi.Response{Error: &e}
@@ -89,6 +88,6 @@ func (c *call) keepsState() bool {
 // keepState stores a successful response to a GET as the state for a plan or the audit, if keepsState says so.
 func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	if c.keepsState() && endpoint.Method() == http.MethodGet && out.Status == http.StatusOK && out.Length <= gate.MaxState {
-		c.writes.gate.States.Keep(endpoint, c.answers.Read(out.Body))
+		c.writes.gate.States.Keep(c.answers.Budget, endpoint, c.answers.Read(out.Body))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
+	"github.com/mach5/okta-connector/host/internal/warn"
 )
 
 // Invoke runs an operation once, as an action or a read. input is a JSON object; nil is {}. It is safe for concurrent
@@ -99,7 +100,7 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 			res.Outcome, res.Error = run.noMemory(err)
 		}
 		if repeats > 0 {
-			out.Warnings = append(out.Warnings, repeated(repeats))
+			out.Warnings = append(out.Warnings, warn.Repeated(repeats))
 			run.answers.Records -= repeats
 		}
 	}

@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
@@ -86,4 +87,32 @@ func TestProcessMemory_AfterCalls_IsFree(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("held %d", memory.Held())
+}
+
+// TestProcessMemory_KeysOfRows_AreCounted: only rows of several pages remember the keys of their records.
+func TestProcessMemory_KeysOfRows_AreCounted(t *testing.T) {
+	memory := host.NewProcessMemory(256 << 20)
+	const records = 1000
+	var body strings.Builder
+	for i := range records {
+		fmt.Fprintf(&body, `,{"id":"%d"}`, i)
+	}
+	c, _ := limitedRig(t, memory, host.Limits{}, "["+body.String()[1:]+"]")
+	held := map[string]int64{}
+	for _, cursor := range []string{"", "next"} {
+		rows, err := c.Table(context.Background(), "read", said(`{"outcome":"succeeded","cursor":"`+cursor+`"}`, emitAll, oneLog), host.TableOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, err := rows.Next(); err != nil || len(page) != records {
+			t.Fatalf("%d records, %v", len(page), err)
+		}
+		held[cursor] = memory.Held()
+		if rows.Close(); memory.Held() != 0 {
+			t.Errorf("after the rows, %d bytes are held", memory.Held())
+		}
+	}
+	if more := held["next"] - held[""]; more < records*8 {
+		t.Errorf("the keys of %d records are counted as %d bytes", records, more)
+	}
 }

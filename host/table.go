@@ -3,13 +3,13 @@ package host
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"time"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/internal/walk"
 	"github.com/mach5/okta-connector/host/internal/warn"
 	"github.com/mach5/okta-connector/host/records"
@@ -71,7 +71,7 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 			rows.columns = append(rows.columns, col)
 		}
 	}
-	rows.cells = records.NewColumns(rows.columns)
+	rows.cells, rows.seen.Memory = records.NewColumns(rows.columns), budget.For(c.module.memory, rows)
 	return rows, nil
 }
 
@@ -96,6 +96,10 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 			r.warnings.Pass(w)
 		}
 		if r.walk.Cursor != "" || next != "" { // several pages
+			if err := r.seen.Reserve(page.Len()); err != nil {
+				r.walk.Ended = true
+				return nil, OutcomeError{r.op.Name, abi.Unavailable, &abi.Error{Code: "memory", Message: err.Error(), Retryable: true}}
+			}
 			r.repeats += page.Drop(r.seen.Before)
 		}
 		for rec := range page.Records() {
@@ -125,15 +129,11 @@ func (r *Rows) Requests() int { return r.requests }
 // once. Rows that are not closed cost only memory, until they are collected.
 func (r *Rows) Close() {
 	r.release()
+	r.seen.Forget()
 	if r.repeats > 0 {
-		r.warnings.Pass(repeated(r.repeats))
+		r.warnings.Pass(warn.Repeated(r.repeats))
 		r.repeats = 0
 	}
-}
-
-// repeated returns the warning for n records that were omitted.
-func repeated(n int) string {
-	return fmt.Sprintf("%d repeated records omitted: records with the same key are listed once", n)
 }
 
 func (r *Rows) release() {
@@ -219,6 +219,9 @@ func (r *Rows) Time(c records.Cell) (time.Time, bool) {
 	text, _ := c.Text()
 	return r.conn.module.ParseTime(text)
 }
+
+// ProcessMemory returns the limit that the module was loaded with.
+func (m *Module) ProcessMemory() *ProcessMemory { return m.memory }
 
 // ParseTime parses a time of the module's service and returns it in UTC. It accepts RFC 3339 and the layouts of the
 // manifest.

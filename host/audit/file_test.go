@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -450,5 +451,30 @@ func TestChain_ForeignLines_AreCounted(t *testing.T) {
 	}
 	if r := read(t, `{"operation":"a","outcome":{"result":"SUCCESS"}}`); r.chain.Foreign != 1 || strings.Contains(fmt.Sprint(r.problems), "Go ") {
 		t.Errorf("%+v %q", r.chain, r.problems)
+	}
+}
+
+// room is a Memory with a limit.
+type room struct{ held, most int64 }
+
+func (r *room) Take(n int64) error {
+	if r.held+n > r.most {
+		return errors.New("no memory")
+	}
+	r.held += n
+	return nil
+}
+
+func (r *room) Give(n int64) { r.held -= n }
+
+func TestMasked_WithoutMemory_SaysSo(t *testing.T) {
+	op := &abi.Operation{InputSchema: json.RawMessage(`{"properties":{"password":{"x-sensitive":true}}}`), Endpoints: []abi.Endpoint{{Sensitive: []string{"key"}}}}
+	object := json.RawMessage(`{"id":"1","password":"hunter2","key":"k"}`)
+	m := &room{most: 1000}
+	if s := Masked(m, op, json.RawMessage(`{"password":"hunter2"}`), object); string(s.Value) != `{"id":"1","password":"***","key":"***"}` || m.held != 0 {
+		t.Errorf("%+v, held %d", s, m.held)
+	}
+	if s := Masked(&room{most: 10}, op, nil, object); s.Value != nil || !strings.Contains(s.Absent, "no memory") {
+		t.Errorf("without memory: %+v", s)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/redact"
 )
 
 // MaxState is the maximum size of an object in a record, in bytes.
@@ -58,6 +61,31 @@ func NewState(v json.RawMessage) *State {
 	}
 	s.Cut = fmt.Sprintf("%s: %d bytes, at most %d are kept", shortList(out), len(v), MaxState)
 	return s
+}
+
+// Memory counts bytes that are about to be allocated, and bytes that are free again.
+type Memory interface {
+	Take(n int64) error
+	Give(n int64)
+}
+
+// copies is how many copies of an object Masked makes at once, at most.
+const copies = 4
+
+// Masked returns the state of an object of an operation, without what the input schema or the operation's endpoints mark
+// as sensitive. If memory has no room for the copies that this takes, the state says so.
+func Masked(memory Memory, op *abi.Operation, input, object json.RawMessage) *State {
+	size := copies * int64(len(object))
+	if memory.Take(size) != nil {
+		return &State{Absent: fmt.Sprintf("the process had no memory to copy its %d bytes", len(object))}
+	}
+	defer memory.Give(size)
+	object = redact.Of(op, input).State(object)
+	var members []string
+	for _, e := range op.Endpoints {
+		members = append(members, e.Sensitive...)
+	}
+	return NewState(redact.AtPaths(members).JSON(object))
 }
 
 // shortList joins names, or the first of them if there are many.

@@ -173,10 +173,14 @@ func (e *eachRows) list(ctx context.Context, values chan<- string, pushed *wire.
 		return err
 	}
 	defer rows.Close()
-	var sent records.RecentKeys // a list may have a record twice
+	sent := records.RecentKeys{Memory: e.conn.Module().ProcessMemory()} // a list may have a record twice
+	defer sent.Forget()
 	for {
 		page, err := e.query.next(other.Operation, rows)
 		if err != nil || len(page) == 0 {
+			return err
+		}
+		if err := sent.Reserve(len(page)); err != nil {
 			return err
 		}
 		var found []string // the page is not valid while others are read

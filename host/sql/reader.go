@@ -173,7 +173,7 @@ func (r *reader) Open(_ context.Context, call wire.Call, columns []int, pushed *
 			r.hint(q, view, plan, *pushed)
 		}
 		if len(t.calls) > 1 && values == nil {
-			t.seen = new(records.RecentKeys)
+			t.seen = &records.RecentKeys{Memory: c.Module().ProcessMemory()}
 		}
 		if len(t.calls) > 0 { // a fault of the query's is said before the first row
 			err = t.begin()
@@ -319,7 +319,7 @@ func (t *tableRows) page() ([]json.RawMessage, error) {
 		}
 		page, err := t.query.next(t.calls[0].Operation, t.rows)
 		if err != nil && t.otherwise != nil && refused(err) {
-			t.Close()
+			t.end()
 			t.calls, t.otherwise = t.otherwise, nil
 			continue
 		}
@@ -327,27 +327,30 @@ func (t *tableRows) page() ([]json.RawMessage, error) {
 			return nil, err
 		}
 		if len(page) == 0 { // the end
-			t.Close()
+			t.end()
 			t.calls = t.calls[1:]
 			continue
 		}
 		t.otherwise = nil
-		if page = t.withoutRepeats(page); len(page) > 0 {
-			return page, nil
+		if page, err = t.withoutRepeats(page); err != nil || len(page) > 0 {
+			return page, err
 		}
 	}
 	return nil, nil
 }
 
-// withoutRepeats leaves out records that an earlier call found.
-func (t *tableRows) withoutRepeats(page []json.RawMessage) []json.RawMessage {
+// withoutRepeats leaves out records that an earlier call found. The error says that their keys need too much memory.
+func (t *tableRows) withoutRepeats(page []json.RawMessage) ([]json.RawMessage, error) {
 	if t.seen == nil {
-		return page
+		return page, nil
+	}
+	if err := t.seen.Reserve(len(page)); err != nil {
+		return nil, err
 	}
 	return slices.DeleteFunc(page, func(record json.RawMessage) bool {
 		key := gjson.GetBytes(record, t.key)
 		return key.Exists() && t.seen.Before([]byte(key.Raw))
-	})
+	}), nil
 }
 
 // check returns an error unless the records come in the order that the statement relies on.
@@ -377,6 +380,14 @@ func refused(err error) bool {
 
 // Close implements wire.RowSource.
 func (t *tableRows) Close() {
+	t.end()
+	if t.seen != nil {
+		t.seen.Forget()
+	}
+}
+
+// end ends the call that is being read.
+func (t *tableRows) end() {
 	if t.rows != nil {
 		t.rows.Close()
 		t.rows = nil

@@ -3,6 +3,8 @@ package budget
 
 import (
 	"fmt"
+	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -71,6 +73,13 @@ type Call struct {
 
 // Call returns the budget of a call with so many bytes. End it after the call.
 func (p *Process) Call(bytes int64) *Call { return &Call{process: p, most: bytes} }
+
+// For returns memory that is counted until owner is collected, or until End. The ceiling of the process is its only limit.
+func For[T any](p *Process, owner *T) *Call {
+	c := p.Call(math.MaxInt64)
+	runtime.AddCleanup(owner, (*Call).End, c)
+	return c
+}
 
 // Take counts n bytes that are about to be allocated. The error is a CallError or a ProcessError.
 func (c *Call) Take(n int64) error {

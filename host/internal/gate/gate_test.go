@@ -10,6 +10,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/redact"
 	"github.com/mach5/okta-connector/host/journal"
+	"github.com/mach5/okta-connector/host/records"
 )
 
 // write returns a write of an object.
@@ -82,9 +83,9 @@ func TestIfMatch_InAnySpelling_IsFound(t *testing.T) {
 func TestStates_OfListsAndObjects_FindTheLatest(t *testing.T) {
 	one, list := &abi.Endpoint{Endpoint: "GET /things/{id}", Sensitive: []string{"secret"}}, &abi.Endpoint{Endpoint: "GET /things"}
 	var s States
-	s.Keep(one, []byte(`{"id":"1","v":1,"secret":"s"}`))
-	s.Keep(list, []byte(`[{"id":"2","v":1},{"id":"1","v":2}]`))
-	s.Keep(one, []byte(`no JSON`))
+	s.Keep(records.Unlimited{}, one, []byte(`{"id":"1","v":1,"secret":"s"}`))
+	s.Keep(records.Unlimited{}, list, []byte(`[{"id":"2","v":1},{"id":"1","v":2}]`))
+	s.Keep(records.Unlimited{}, one, []byte(`no JSON`))
 	s.About(abi.Endpoint{Endpoint: "PUT /things/{id}"}, &abi.Request{Path: map[string]string{"id": "1"}, Body: json.RawMessage(`{"id":"2"}`)})
 	s.About(abi.Endpoint{Endpoint: "PUT /things/{id}"}, &abi.Request{Path: map[string]string{"id": "3"}}) // a later write
 	state, related := s.Now(context.Background())
@@ -92,7 +93,7 @@ func TestStates_OfListsAndObjects_FindTheLatest(t *testing.T) {
 		t.Errorf("%s %s", state, related)
 	}
 	var hidden States
-	hidden.Keep(one, []byte(`{"id":"1","v":1,"secret":"s"}`))
+	hidden.Keep(records.Unlimited{}, one, []byte(`{"id":"1","v":1,"secret":"s"}`))
 	if state, _ := hidden.Now(context.Background()); strings.Contains(string(state), "secret") || !strings.Contains(string(state), `"v":1`) {
 		t.Errorf("%s", state)
 	}
@@ -100,9 +101,10 @@ func TestStates_OfListsAndObjects_FindTheLatest(t *testing.T) {
 
 func TestStates_OfManyResponses_AreBounded(t *testing.T) {
 	var s States
+	held := &memory{most: 2 * maxStates}
 	big := []byte(`{"id":"1","a":"` + strings.Repeat("x", MaxState-100) + `"}`)
 	for range 100 {
-		s.Keep(&abi.Endpoint{Endpoint: "GET /things/{id}"}, big)
+		s.Keep(held, &abi.Endpoint{Endpoint: "GET /things/{id}"}, big)
 	}
 	total := 0
 	for _, r := range s.read {
@@ -111,7 +113,27 @@ func TestStates_OfManyResponses_AreBounded(t *testing.T) {
 	if total > maxStates || total != s.bytes {
 		t.Errorf("%d bytes are kept, %d counted, %d allowed", total, s.bytes, maxStates)
 	}
+	if held.held != int64(total) {
+		t.Errorf("%d bytes are charged for %d", held.held, total)
+	}
+	var none States
+	if none.Keep(&memory{most: 10}, &abi.Endpoint{Endpoint: "GET /things/{id}"}, big); len(none.read) != 0 {
+		t.Error("a response is kept without memory")
+	}
 }
+
+// memory is a records.Memory with a limit.
+type memory struct{ held, most int64 }
+
+func (m *memory) Take(n int64) error {
+	if m.held+n > m.most {
+		return errors.New("no memory")
+	}
+	m.held += n
+	return nil
+}
+
+func (m *memory) Give(n int64) { m.held -= n }
 
 func TestOtherObject_ComparesBlanksAndIDs(t *testing.T) {
 	at := func(endpoint, path, id string) journal.Target {

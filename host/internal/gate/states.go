@@ -34,15 +34,19 @@ type stateRead struct {
 	object    bool // a single object, requested by a path with a blank
 }
 
-// Keep stores a response to a GET of an endpoint.
-func (s *States) Keep(endpoint *abi.Endpoint, answer []byte) {
+// Keep stores a response to a GET of an endpoint, unless memory has no room for it.
+func (s *States) Keep(memory records.Memory, endpoint *abi.Endpoint, answer []byte) {
 	b := bytes.TrimSpace(answer)
 	if len(b) == 0 || b[0] != '{' && b[0] != '[' || !gjson.ValidBytes(b) {
 		return
 	}
+	if memory.Take(int64(len(b))) != nil {
+		return
+	}
 	s.read = append(s.read, stateRead{bytes.Clone(b), endpoint.Sensitive, b[0] == '{' && strings.Contains(endpoint.Template(), "{")})
-	for s.bytes += len(b); s.bytes > maxStates; s.read = s.read[1:] {
+	for s.bytes += len(b); s.bytes > maxStates; s.read = slices.Delete(s.read, 0, 1) {
 		s.bytes -= len(s.read[0].body)
+		memory.Give(int64(len(s.read[0].body)))
 	}
 }
 

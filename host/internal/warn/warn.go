@@ -6,6 +6,11 @@ import "fmt"
 // Max is the maximum number of different warnings that Once passes on.
 const Max = 100
 
+// Repeated returns the warning for n records that were omitted.
+func Repeated(n int) string {
+	return fmt.Sprintf("%d repeated records omitted: records with the same key are listed once", n)
+}
+
 // Once passes each different warning on once. It is not safe for concurrent use.
 type Once struct {
 	Warn func(warning string)
