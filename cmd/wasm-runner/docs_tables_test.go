@@ -137,7 +137,8 @@ var roleOfScope = map[string]string{
 	"okta.policies.read": readOnlyAdmin, "okta.sessions.read": readOnlyAdmin, "okta.users.read": readOnlyAdmin,
 	"okta.users.manage": groupAdmin, "okta.apps.manage": appAdmin,
 	"okta.devices.manage": orgAdmin, "okta.groups.manage": orgAdmin, "okta.networkZones.manage": orgAdmin, "okta.policies.manage": orgAdmin, "okta.sessions.manage": orgAdmin,
-	"okta.roles.read": superAdmin, "okta.roles.manage": superAdmin,
+	"okta.userTypes.read": readOnlyAdmin, "okta.schemas.read": readOnlyAdmin,
+	"okta.roles.read": superAdmin, "okta.apiTokens.read": superAdmin, "okta.roles.manage": superAdmin,
 }
 
 // roleOfOperation names the operations for which another role suffices than for all that their scopes allow.

@@ -180,7 +180,7 @@ var applicationOperations = []connector.Operation{
 		Display:   "group_name priority last_updated id",
 		Endpoints: []*abi.Endpoint{&getAppGroups},
 		List: &connector.List{Endpoint: getAppGroups.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"q", "q"}, {"expand", "expand"}},
-			Keep: []connector.Param{{"expand", "expand"}}, More: largestPage, Noun: "application", Type: "AppInstance"},
+			Keep: []connector.Param{{"expand", "expand"}}, More: largestPage, OptionalLimit: true, Noun: "application", Type: "AppInstance"},
 		View: &abi.View{Name: "application_groups", Of: ofApplications, Input: []byte(`{"expand":"group"}`), Comment: "The groups of each application: a request or more for each."},
 	},
 }
@@ -239,6 +239,7 @@ var applicationColumns = []connector.Column{
 	{"name", abi.Varchar, "name", "its template, such as oidc_client"},
 	{"label", abi.Varchar, "label", "the name that users see"},
 	{"status", abi.Varchar, "status", "ACTIVE, INACTIVE or DELETED"},
+	{"orn", abi.Varchar, "orn", "its Okta resource name"},
 	{"sign_on_mode", abi.Varchar, "signOnMode", "such as SAML_2_0 or OPENID_CONNECT"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},

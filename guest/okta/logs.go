@@ -163,6 +163,7 @@ var logColumns = []connector.Column{
 	{"authentication_context", abi.JSON, "authenticationContext", ""},
 	{"security_context", abi.JSON, "securityContext", ""},
 	{"request", abi.JSON, "request", ""},
+	{"device", abi.JSON, "device", "the registered device, on Identity Engine"},
 }
 
 // defaultLookback is how far back a poll starts by default, in seconds.

@@ -50,7 +50,8 @@ func Connector() *connector.Connector {
 		Service: okta,
 		Operations: [][]connector.Operation{orgOperations, logOperations, userOperations, groupOperations, applicationOperations,
 			factorOperations, authenticatorOperations, deviceOperations, sessionOperations, policyOperations, zoneOperations,
-			authorizationServerOperations, clientOperations, roleOperations, inventoryOperations, groupRuleOperations},
+			authorizationServerOperations, clientOperations, roleOperations, inventoryOperations, groupRuleOperations,
+			administratorOperations, userTypeOperations, grantOperations},
 	}
 }
 

@@ -37,6 +37,7 @@ var sessionOperations = []connector.Operation{
 			{"expires_at", abi.TimestampTZ, "expiresAt", ""},
 			{"last_password_verification", abi.TimestampTZ, "lastPasswordVerification", ""},
 			{"last_factor_verification", abi.TimestampTZ, "lastFactorVerification", ""},
+			{"mfa_active", abi.Boolean, "mfaActive", "whether the session has a second factor"},
 			{"idp_id", abi.Varchar, "idp.id", "the identity provider"},
 			{"idp_type", abi.Varchar, "idp.type", ""},
 			{"amr", abi.JSON, "amr", "authentication methods (RFC 8176)"},

@@ -240,6 +240,7 @@ var userColumns = []connector.Column{
 	{"password_changed", abi.TimestampTZ, "passwordChanged", ""},
 	{"transitioning_to_status", abi.Varchar, "transitioningToStatus", "target status of an unfinished change"},
 	{"type_id", abi.Varchar, "type.id", "the user type"},
+	{"realm_id", abi.Varchar, "realmId", "in an org with realms"},
 	{"display_name", abi.Varchar, "profile.displayName", ""},
 	{"second_email", abi.Varchar, "profile.secondEmail", ""},
 	{"mobile_phone", abi.Varchar, "profile.mobilePhone", ""},

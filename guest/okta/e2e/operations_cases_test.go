@@ -495,6 +495,31 @@ var uses = map[string]use{
 		fields: map[string]string{"user": ada, "group": `"user":null,"group":"IT Operations"`, "client": `"user":null,"client":"<client 0>"`, "type": `"type":"USER_ADMIN"`,
 			"role_assignment": `"type":null,"role_assignment":"KVJUKUS7IFCE2SKO"`},
 	},
+	"list_administrators": {good: reads(`{}`), fields: map[string]string{"limit": `"limit":1`}},
+	"list_role_targets": {
+		seldom: []string{`{"user":"<user with a role>","role":"APP_ADMIN"}`, `{"group":"<group with a role>","role":"APP_ADMIN"}`, `{"client":"<client with a role>","role":"APP_ADMIN"}`,
+			`{"client":"<other client with a role>","role":"HELP_DESK_ADMIN"}`},
+		good: reads(`{"user":"<member of IT Operations>","role":"HELP_DESK_ADMIN"}`, `{"group":"IT Operations","role":"HELP_DESK_ADMIN"}`,
+			`{"group":"<group IT Operations>","role":"<role of IT Operations>"}`),
+		base: `{"group":"IT Operations","role":"HELP_DESK_ADMIN"}`,
+		missing: []string{`{` + none + `,"role":"APP_ADMIN"}`, `{` + ada + `,"role":"APP_ADMIN"}`, `{"group":"00gnosuchgroup000000","role":"APP_ADMIN"}`, `{"group":"No such group","role":"APP_ADMIN"}`,
+			`{"client":"0oanosuchclient00000","role":"APP_ADMIN"}`},
+		wrong:   []wrong{{`{"user":"<user owner>","role":"SUPER_ADMIN"}`, "role_type"}},
+		invalid: []string{`{"role":"APP_ADMIN"}`, `{` + ada + `,"group":"x","role":"APP_ADMIN"}`},
+		fields: map[string]string{"user": `"group":null,"user":"<member of IT Operations>"`, "group": `"group":"Engineering"`, "client": `"group":null,"client":"<client 0>"`,
+			"role": `"role":"APP_ADMIN"`, "limit": `"limit":1`},
+	},
+	"list_resource_sets": {good: reads(`{}`), fields: map[string]string{"limit": `"limit":1`}},
+	"list_api_tokens":    {good: reads(`{}`), fields: map[string]string{"limit": `"limit":1`}},
+	"list_user_types":    {good: reads(`{}`), fields: map[string]string{"limit": `"limit":1`}},
+	"get_user_schema": {
+		good: reads(`{}`, `{"type":"<user type>"}`, `{"type":"<other user type>"}`), missing: []string{`{"type":"otynosuchtype0000000"}`},
+		fields: map[string]string{"type": `"type":"<other user type>"`},
+	},
+	"list_user_grants": {
+		good: reads(`{` + ada + `}`), missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`},
+		fields: map[string]string{"user": `"user":"robin.keeper@example.com"`, "scope": `"scope":"openid"`, "expand": `"expand":"scope"`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+	},
 	"inventory_export": {
 		good:   reads(`{}`, `{"kinds":["groups","group_members"],"limit_per_kind":2}`),
 		fields: map[string]string{"kinds": `"kinds":["zones"]`, "limit_per_kind": `"limit_per_kind":1`},
@@ -576,6 +601,14 @@ func (w world) fill(t *testing.T, input string) string {
 		case p == "client with a role":
 			id := nth(w.org.Clients(), "0", "client_id")
 			w.do(t, abi.Succeeded, "assign_role", `{"client":"`+id+`","type":"APP_ADMIN"}`)
+			return id
+		case p == "other client with a role":
+			id := nth(w.org.Clients(), "1", "client_id")
+			w.do(t, abi.Succeeded, "assign_role", `{"client":"`+id+`","type":"HELP_DESK_ADMIN"}`)
+			return id
+		case p == "group with a role":
+			id := w.groupOf(t, "OKTA_GROUP", "Engineering")
+			w.do(t, abi.Succeeded, "assign_role", `{"group":"`+id+`","type":"APP_ADMIN"}`)
 			return id
 		case p == "user with a role", p == "role of ada":
 			id := user("ada.lovelace@example.com")

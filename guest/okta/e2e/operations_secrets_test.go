@@ -29,6 +29,7 @@ func TestReads_SecretsOfTheOrg_AreRemoved(t *testing.T) {
 	bodies := map[string]string{
 		"/api/v1/apps":           `[{"id":"0oa1","label":"L","credentials":{"oauthClient":{"client_id":"kept","client_secret":"` + secret + `"},"password":{"value":"` + secret + `"}}}]`,
 		"/api/v1/apps/0oa1":      `{"id":"0oa1","label":"L","credentials":{"oauthClient":{"client_id":"kept","client_secret":"` + secret + `"},"password":{"value":"` + secret + `"}}}`,
+		"/api/v1/api-tokens":     `[{"id":"00T1","name":"kept","token":"` + secret + `","tokenValue":"` + secret + `"}]`,
 		"/api/v1/authenticators": `[{"id":"aut1","key":"duo","provider":{"type":"DUO","configuration":{"host":"kept","secretKey":"` + secret + `","sharedSecret":"` + secret + `"}}}]`,
 		"/oauth2/v1/clients":     `[{"client_id":"kept","client_secret":"` + secret + `","registration_access_token":"` + secret + `"}]`,
 		"/api/v1/users/00u12345678901234567/factors": `[{"id":"ost1","factorType":"token:software:totp","status":"PENDING_ACTIVATION","profile":{"credentialId":"kept","sharedSecret":"` + secret + `"},` +
@@ -46,6 +47,8 @@ func TestReads_SecretsOfTheOrg_AreRemoved(t *testing.T) {
 	for _, s := range [][2]string{
 		{"list_applications", `{}`},
 		{"lookup_application", `{"application":"0oa1"}`},
+		{"list_user_applications", `{"user":"00u12345678901234567"}`},
+		{"list_api_tokens", `{}`},
 		{"list_authenticators", `{}`},
 		{"list_oauth_clients", `{}`},
 		{"list_factors", `{"user":"00u12345678901234567"}`},

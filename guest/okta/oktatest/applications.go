@@ -410,6 +410,7 @@ func listAppGroups(o *Org, c *call) (answer, error) {
 	}
 	query := c.URL.Query()
 	p.query.Del("expand")
+	p.query.Set("limit", strconv.Itoa(max(p.limit, 20))) // the least that Okta documents
 	q := strings.ToLower(query.Get("q"))
 	for i := p.start; i < len(a.groups); i++ {
 		ag := a.groups[i]

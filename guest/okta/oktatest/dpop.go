@@ -182,7 +182,7 @@ var scopeResources = map[string]string{
 	"/api/v1/users": "users", "/api/v1/groups": "groups", "/api/v1/apps": "apps", "/api/v1/logs": "logs", "/api/v1/devices": "devices",
 	"/api/v1/sessions": "sessions", "/api/v1/policies": "policies", "/api/v1/zones": "networkZones", "/api/v1/org": "orgs",
 	"/api/v1/authorizationServers": "authorizationServers", "/api/v1/authenticators": "authenticators", "/oauth2/v1/clients": "clients",
-	"/api/v1/meta/types": "userTypes", "/api/v1/realms": "realms",
+	"/api/v1/meta/types": "userTypes", "/api/v1/meta/schemas": "schemas", "/api/v1/api-tokens": "apiTokens", "/api/v1/realms": "realms",
 }
 
 // scopeOf returns the scope that an endpoint needs.

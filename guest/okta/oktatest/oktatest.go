@@ -77,7 +77,7 @@ func New(cfg Config) *Org {
 	o.log.init(o)
 	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), realmEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupOwnerEndpoints(), groupRuleEndpoints(), roleEndpoints(),
 		clientEndpoints(), serviceAppEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
-		customRoleEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
+		customRoleEndpoints(), administratorEndpoints(), roleTargetEndpoints(), userGrantEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
 	o.register(endpoints)
 	o.deny(endpoints)
 	return o

@@ -94,6 +94,7 @@ type roleStore struct {
 	held         map[principal][]assignment
 	custom       []roleDefinition
 	resourceSets []string
+	targets      map[targetList][]string // ids; a role without an entry is for all
 }
 
 func (s *roleStore) drop(who principal) { delete(s.held, who) }
@@ -101,6 +102,7 @@ func (s *roleStore) drop(who principal) { delete(s.held, who) }
 func (o *Org) seedRoles() {
 	o.roles = roleStore{
 		held:         map[principal][]assignment{},
+		targets:      map[targetList][]string{},
 		resourceSets: []string{o.ids.seeded("iam", domainRole, 2), o.ids.seeded("iam", domainRole, 3)},
 	}
 	for i := range o.cfg.CustomRoles {
@@ -119,7 +121,12 @@ func (o *Org) seedRoles() {
 		give(principal{principalUser, o.users.all[0].id}, "SUPER_ADMIN")
 	}
 	if len(o.groups.all) > 1 {
-		give(principal{principalGroup, o.groups.all[1].id}, "HELP_DESK_ADMIN")
+		who := principal{principalGroup, o.groups.all[1].id}
+		give(who, "HELP_DESK_ADMIN")
+		for _, g := range o.groups.all[2:min(4, len(o.groups.all))] {
+			list := targetList{who, o.roles.held[who][0].id, true}
+			o.roles.targets[list] = append(o.roles.targets[list], g.id)
+		}
 	}
 }
 
@@ -330,6 +337,9 @@ func (o *Org) deactivateAdmin(c *call, u *user) {
 
 func (o *Org) takeRole(c *call, who principal, a assignment) {
 	o.roles.held[who] = slices.DeleteFunc(slices.Clone(o.roles.held[who]), func(other assignment) bool { return other.id == a.id })
+	for _, groups := range []bool{true, false} { // the id of a later assignment may be the same
+		delete(o.roles.targets, targetList{who, a.id, groups})
+	}
 	o.emitRole(c, who, a, "delete")
 }
 
