@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ var (
 	getZone        = abi.Endpoint{Endpoint: "GET /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
 	activateZone   = abi.Endpoint{Endpoint: "POST /api/v1/zones/{zoneId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 	deactivateZone = abi.Endpoint{Endpoint: "POST /api/v1/zones/{zoneId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
+	postZones      = abi.Endpoint{Endpoint: "POST /api/v1/zones", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 	putZone        = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 )
 
@@ -90,6 +92,31 @@ var zoneOperations = []connector.Operation{
 		Rejects:   "ambiguous changed_meanwhile exempts locks_out overlap too_many zone_type zone_use",
 		Endpoints: []*abi.Endpoint{&getZone, &getZones, &putZone, &activateZone, &deactivateZone},
 		Do:        updateZone,
+	},
+	{
+		Name: "create_zone",
+		Summary: "Creates a network zone, which is ACTIVE at once: an IP zone with gateways or proxies, or a dynamic zone. A name that is in use is rejected, " +
+			"with the id of its zone.",
+		Addition:    true,
+		Class:       abi.Privileged, // a policy can apply to all zones, also to new ones
+		Surfaces:    axon,
+		Idempotency: abi.Keyed,
+		Inputs: []connector.Input{
+			{"name", true, `{"type":"string","minLength":1,"maxLength":128,"description":"unique among the org's zones"}`},
+			{"usage", false, `{"enum":["POLICY","BLOCKLIST"],"default":"POLICY","description":"BLOCKLIST: its addresses are refused before sign-in"}`},
+			{"gateways", false, addresses("gateways")},
+			{"proxies", false, addresses("trusted proxies")},
+			{"dynamic", false, `{"type":"object","minProperties":2,"required":["type"],"properties":{"type":{"enum":["DYNAMIC","DYNAMIC_V2"]}},"propertyNames":{"enum":["type","locations","asns","proxyType","ipServiceCategories"]},` +
+				`"description":"type and conditions of a dynamic zone, as in Okta's API"}`},
+			allowWideInput,
+		},
+		Require: `"description":"give gateways, proxies or both, or else dynamic","oneOf":[{"anyOf":[{"required":["gateways"]},{"required":["proxies"]}],"not":{"required":["dynamic"]}},` +
+			`{"required":["dynamic"],"not":{"anyOf":[{"required":["gateways"]},{"required":["proxies"]}]}}]`,
+		Example:   `{"name":"Head office","gateways":["203.0.113.0/24"]}`,
+		Key:       "id",
+		Rejects:   "locks_out name_taken",
+		Endpoints: []*abi.Endpoint{&getZones, &postZones},
+		Do:        createZone,
 	},
 	{
 		Name: "zone_lifecycle_action",
@@ -344,7 +371,7 @@ func zoneID(c *connector.Call) (string, *connector.Result) {
 			return zone, failed
 		}
 	}
-	zones, left, failed := c.Gather(connector.Gathering{Request: hostcall.Request{Endpoint: getZones.Endpoint}, Most: maxZonePages, What: "network zones", Type: "NetworkZone", Noun: "network zone"})
+	zones, left, failed := allZones(c)
 	if failed != nil {
 		failed.Err.Message += ". Give the zone's id (see list_zones) to avoid the search"
 		return "", failed
@@ -376,6 +403,11 @@ func zoneID(c *connector.Call) (string, *connector.Result) {
 	}
 	r := connector.Refuse("ambiguous", "several network zones are named "+jsonval.Quote(zone)+": "+strings.Join(ids, ", ")+". Give an id")
 	return "", &r
+}
+
+// allZones reads the org's zones. left reports whether there are more.
+func allZones(c *connector.Call) (zones []jsonval.Value, left bool, failed *connector.Result) {
+	return c.Gather(connector.Gathering{Request: hostcall.Request{Endpoint: getZones.Endpoint}, Most: maxZonePages, What: "network zones", Type: "NetworkZone", Noun: "network zone"})
 }
 
 // maxZonePages is how many pages of zones are read at most to find one by name.
@@ -672,4 +704,106 @@ func meanings(list jsonval.Value) []string {
 		all = texts.AddSorted(all, m)
 	}
 	return all
+}
+
+// newZone returns the zone of create_zone's input, as Okta stores it.
+func newZone(c *connector.Call) (zone jsonval.Value, warnings []string, refused *connector.Result) {
+	var w jsonval.Writer
+	w.Str("name", c.Str("name")).Str("status", "ACTIVE").Str("usage", cmp.Or(c.Str("usage"), "POLICY"))
+	dynamic := c.Input.Get("dynamic")
+	if !dynamic.Exists() {
+		w.Str("type", "IP")
+	}
+	for k, m := range dynamic.Members() {
+		w.Raw(k, m.Raw())
+	}
+	for _, list := range [...]string{"gateways", "proxies"} {
+		var entries []string
+		for v := range c.Input.Get(list).Elements() {
+			s, strict, ok := parseSpan(v.Str())
+			if !ok {
+				r := connector.Fail(abi.Invalid, "input", list+": "+jsonval.Quote(v.Str())+" is not an address, a CIDR block or a range from low to high")
+				return zone, nil, &r
+			}
+			if !strict {
+				warnings = append(warnings, list+": "+v.Str()+" means "+s.String())
+			}
+			entries = append(entries, s.entry())
+		}
+		if entries != nil {
+			w.Raw(list, "["+strings.Join(entries, ",")+"]")
+		}
+	}
+	zone = parsed(w.String())
+	if !c.Input.Get("allow_wide").True() {
+		refused = checkLockout(jsonval.Value{}, zone)
+	}
+	return zone, warnings, refused
+}
+
+func createZone(c *connector.Call) connector.Result {
+	zone, warnings, refused := newZone(c)
+	if refused != nil {
+		return *refused
+	}
+	name := c.Str("name")
+	named := func() (z jsonval.Value, failed *connector.Result) {
+		zones, _, failed := allZones(c)
+		for _, other := range zones {
+			if strings.EqualFold(other.Get("name").Str(), name) {
+				z = other
+			}
+		}
+		return z, failed
+	}
+	rejected := func(z jsonval.Value) connector.Result {
+		id := z.Get("id").Str()
+		r := connector.Refuse("name_taken", "the name "+jsonval.Quote(name)+" is in use by network zone "+id+": choose another, or update that zone")
+		r.Output = `{"existing_id":` + jsonval.Quote(id) + `}`
+		return r
+	}
+	// If the name is in use before the request, a zone of that name does not show that the request succeeded.
+	if !c.Settling {
+		if z, failed := named(); failed != nil {
+			return *failed
+		} else if z.Exists() {
+			return rejected(z)
+		}
+	}
+	what := "creating network zone " + jsonval.Quote(name)
+	r := c.ChangePatiently(connector.Change{
+		Request: hostcall.Request{Endpoint: postZones.Endpoint, Body: zone.Raw()},
+		What:    what,
+		Undone:  "the network zone was not created",
+		Check: func(z jsonval.Value) *connector.Result {
+			if sameZone(z, zone) {
+				return nil
+			}
+			r := c.RejectGaps(what, okta.Gaps(z, zone, ""), nil, z.Raw(), true)
+			r.Err.Message += ". The network zone " + z.Get("id").Str() + " was created nevertheless: update or deactivate it"
+			return &r
+		},
+		Refused: func(r connector.Result) connector.Result {
+			if z, failed := named(); r.Outcome == abi.Rejected && r.Err.Code == string(abi.Rejected) && failed == nil && z.Exists() { // another client has created it
+				return rejected(z)
+			}
+			return r
+		},
+		Look: func() (connector.Reading, connector.Result) {
+			z, failed := named()
+			switch {
+			case failed != nil:
+				return connector.Unclear, connector.Result{}
+			case !z.Exists():
+				return connector.Absent, connector.Result{}
+			case c.MadeBy(z.Get("created").Str()) == connector.ByAnother:
+				return connector.Precluded, rejected(z)
+			case c.MadeByUs(z.Get("created").Str()) && sameZone(z, zone):
+				return connector.Holds, connector.Result{Output: z.Raw()}
+			}
+			return connector.Unclear, connector.Result{}
+		},
+	})
+	r.Warnings = append(warnings, r.Warnings...)
+	return r
 }

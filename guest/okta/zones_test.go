@@ -305,3 +305,31 @@ func TestUpdateZone_WideBlock_NeedsAllowWide(t *testing.T) {
 		})
 	}
 }
+
+// TestCreateZone_EachResponse_HasItsOutcome: an address is stored as a range, and compared by meaning.
+func TestCreateZone_EachResponse_HasItsOutcome(t *testing.T) {
+	const list, create = "GET /api/v1/zones", "POST /api/v1/zones"
+	const in = `{"name":"Branch","gateways":["192.0.2.7","10.1.2.3/8"]}`
+	zone := func(name, gateways, more string) string {
+		return `{"id":"nzo1","type":"IP","name":"` + name + `","status":"ACTIVE","usage":"POLICY","gateways":` + gateways + `,"proxies":null` + more + `}`
+	}
+	const stored = `[{"type":"RANGE","value":"192.0.2.7-192.0.2.7"},{"type":"CIDR","value":"10.0.0.0/8"}]`
+	made := zone("Branch", stored, `,"created":"2026-01-02T03:04:06.000Z"`)
+	none, done := answer(200, "[]"), answer(200, made)
+	for _, c := range []invoking{
+		{"created", in, answering{list: {none}, create: {done}}, abi.Succeeded, "", list + "\n" + create + ` {"name":"Branch","status":"ACTIVE","usage":"POLICY","type":"IP","gateways":` + stored + `}`, []string{made, "10.1.2.3/8 means 10.0.0.0/8"}, 1},
+		{"the name is in use", in, answering{list: {answer(200, "["+zone("branch", "[]", "")+"]")}}, abi.Rejected, "name_taken", list, []string{`"existing_id":"nzo1"`}, 0},
+		{"another client was first", in, answering{list: {none, answer(200, "["+zone("Branch", "[]", "")+"]")}, create: {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: name"}`)}}, abi.Rejected, "name_taken", "", nil, 0},
+		{"refused", in, answering{list: {none}, create: {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: gateways"}`)}}, abi.Rejected, "rejected", "", nil, 0},
+		{"without permission", in, answering{list: {none}, create: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"with another address", in, answering{list: {none}, create: {answer(200, zone("Branch", `[{"type":"CIDR","value":"10.0.0.0/8"}]`, ""))}}, abi.Rejected, "not_as_asked", "", []string{"gateways", "was created nevertheless"}, 0},
+		{"response lost, not done", in, answering{list: {none}, create: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"response lost, another zone of the name", in, answering{list: {none, answer(200, "["+zone("Branch", "[]", "")+"]")}, create: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"response lost, cannot be read back", in, answering{list: {none, answer(500, "")}, create: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"not an address", `{"name":"Branch","gateways":["300.1.2.3"]}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"a blocklist of everything", `{"name":"Branch","usage":"BLOCKLIST","gateways":["0.0.0.0/0"]}`, nil, abi.Rejected, "locks_out", "none", nil, 0},
+		{"a policy zone of everything", `{"name":"Branch","gateways":["0.0.0.0/0"]}`, answering{list: {none}, create: {answer(200, zone("Branch", `[{"type":"CIDR","value":"0.0.0.0/0"}]`, ""))}}, abi.Succeeded, "", "", nil, 1},
+	} {
+		c.run(t, "create_zone")
+	}
+}

@@ -29,6 +29,7 @@ var (
 	modelNew     = []string{"p0@example.com", "p1@example.com"}
 	modelGroups  = []string{"Engineering", "IT Operations", "Équipe Ventes", "P0", "P1"}
 	modelRoles   = []string{"HELP_DESK_ADMIN", "APP_ADMIN"}
+	modelZones   = []string{"Z0", "Z1"}
 	modelEntries = []string{"192.0.2.7", "198.51.100.0/24", "198.51.100.9", "203.0.113.1-203.0.113.9"}
 )
 
@@ -147,6 +148,10 @@ func (o *modelOrg) look() *state {
 	status := func(objects []json.RawMessage) {
 		for _, text := range objects {
 			object := gjson.ParseBytes(text)
+			if name := object.Get("name").Str; slices.Contains(modelZones, name) { // they are created, so their ids are not known before
+				s.Switched[name] = object.Get("status").Str
+				continue
+			}
 			s.Switched[object.Get("id").Str] = object.Get("status").Str
 			if name := object.Get("name").Str; name == "DefaultExemptIpZone" || object.Get("system").Bool() && object.Get("usage").Str == "" {
 				s.Fixed = append(s.Fixed, object.Get("id").Str)
@@ -238,6 +243,8 @@ func (s step) input(o *modelOrg) string {
 			more = `,"revoke_sessions":true`
 		}
 		return `{"user":` + q(s.on) + `,"action":` + q(s.with) + more + `}`
+	case "create_zone":
+		return `{"name":` + q(s.on) + `,"usage":"BLOCKLIST","gateways":[` + q(s.with) + `]}`
 	case "set_user_type":
 		return `{"user":` + q(s.on) + `,"type":` + q(s.with) + `}`
 	case "policy_lifecycle_action", "policy_rule_lifecycle_action", "group_rule_lifecycle_action", "zone_lifecycle_action":
@@ -326,6 +333,9 @@ var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 	"unassign_application_group": func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, modelGroups), "" },
 	"reset_factor": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, o.logins), pick(r, []string{"sms", "call"})
+	},
+	"create_zone": func(r *rand.Rand, o *modelOrg) (string, string) {
+		return pick(r, modelZones), pick(r, append([]string{"0.0.0.0/0"}, modelEntries...))
 	},
 	"set_user_type": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, o.logins), pick(r, append(o.org.UserTypes(), "otynosuchtype0000000"))
@@ -512,6 +522,11 @@ func foresee(s *state, st step) forecast {
 			return ends(abi.Rejected)
 		}
 		u.Factors = nil
+	case "create_zone":
+		if st.with == "0.0.0.0/0" || next.Switched[st.on] != "" {
+			return ends(abi.Rejected)
+		}
+		next.Switched[st.on] = "ACTIVE"
 	case "set_user_type":
 		switch {
 		case u.Type == st.with:

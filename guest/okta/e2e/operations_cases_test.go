@@ -401,6 +401,21 @@ var uses = map[string]use{
 		wrong:   []wrong{{`{"rule":"<invalid group rule>","action":"deactivate"}`, "status"}},
 		fields:  map[string]string{"rule": `"rule":"0prnosuchrule0000000"`, "action": `"action":"deactivate"`},
 	},
+	"create_zone": {
+		good: []good{
+			{in: `{"name":"Head office","gateways":["192.0.2.0/24","2001:db8::1"],"proxies":["10.0.0.1-10.0.0.9"]}`, events: "zone.create", again: abi.Rejected},
+			{in: `{"name":"Head office","usage":"BLOCKLIST","gateways":["192.0.2.7"]}`, events: "zone.create", again: abi.Rejected},
+			{in: `{"name":"Hosting","dynamic":{"type":"DYNAMIC_V2","asns":{"include":["64496"]},"locations":{"exclude":[{"country":"BE","region":"BE-VAN"}]}}}`, events: "zone.create", again: abi.Rejected},
+			{in: `{"name":"Hosting","usage":"BLOCKLIST","dynamic":{"type":"DYNAMIC","proxyType":"Tor"}}`, events: "zone.create", again: abi.Rejected},
+		},
+		wrong: []wrong{{`{"name":"Offices","gateways":["192.0.2.7"]}`, "name_taken"}, {`{"name":"Everybody","usage":"BLOCKLIST","gateways":["0.0.0.0/0"]}`, "locks_out"},
+			{`{"name":"Everybody","usage":"BLOCKLIST","dynamic":{"type":"DYNAMIC","proxyType":"Any"}}`, "locks_out"}},
+		invalid: []string{`{"name":"x"}`, `{"name":"x","gateways":["192.0.2.7"],"dynamic":{"type":"DYNAMIC","proxyType":"Tor"}}`, `{"name":"x","gateways":["300.1.2.3"]}`, `{"name":"x","dynamic":{"type":"DYNAMIC"}}`,
+			`{"name":"x","dynamic":{"type":"DYNAMIC","name":"y"}}`, `{"name":"x","dynamic":{"proxyType":"Tor","asns":[]}}`},
+		base: `{"name":"Head office","gateways":["192.0.2.7"]}`,
+		fields: map[string]string{"name": `"name":"Branch"`, "usage": `"usage":"BLOCKLIST"`, "gateways": `"gateways":["192.0.2.8"]`, "proxies": `"proxies":["192.0.2.9"]`,
+			"dynamic": `"gateways":null,"dynamic":{"type":"DYNAMIC","proxyType":"Tor"}`, "allow_wide": `"usage":"BLOCKLIST","gateways":["0.0.0.0/0"],"allow_wide":true`},
+	},
 	"zone_lifecycle_action": {
 		good: []good{
 			{in: `{"zone":"<zone Offices>","action":"deactivate"}`, events: "zone.deactivate"},

@@ -156,6 +156,8 @@ func (s *siege) bodies(e abi.Endpoint) []string {
 		}
 	case strings.HasSuffix(template, "/zones/{zoneId}"):
 		return []string{`{"type":"IP","name":"LegacyIpZone","status":"ACTIVE","usage":"POLICY","gateways":[{"type":"CIDR","value":"203.0.113.0/24"}]}`}
+	case template == "/api/v1/zones":
+		return []string{`{"type":"IP","name":"Mallory","usage":"BLOCKLIST","gateways":[{"type":"CIDR","value":"0.0.0.0/0"}]}`, `{"type":"IP","name":"Mallory 2","gateways":[{"type":"CIDR","value":"203.0.113.0/24"}]}`}
 	case template == "/api/v1/groups", template == "/api/v1/groups/{groupId}":
 		return []string{`{"profile":{"name":"Renamed"}}`}
 	}

@@ -100,6 +100,7 @@ var actions = []action{
 	{op: "policy_rule_lifecycle_action", input: `{` + offRule + `,"action":"activate"}`},
 	{op: "group_rule_lifecycle_action", input: `{"rule":"0pruFrqpz0KnxJdVcwkO","action":"deactivate"}`},
 	{op: "group_rule_lifecycle_action", input: `{` + offGroupRule + `,"action":"activate"}`},
+	{op: "create_zone", input: `{"name":"Head office","gateways":["203.0.113.0/24"]}`},
 	{op: "zone_lifecycle_action", input: `{"zone":"Offices","action":"deactivate"}`},
 	{op: "zone_lifecycle_action", input: `{"zone":"Consumer networks","action":"activate"}`},
 	{op: "device_lifecycle_action", input: `{` + device + `,"action":"suspend"}`},
