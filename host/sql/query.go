@@ -60,8 +60,8 @@ func (q *query) next(operation string, rows *host.Rows) ([]json.RawMessage, erro
 		return nil, nil
 	}
 	if q.pages.Add(1) > int64(q.limits.Pages) {
-		return nil, fmt.Errorf("%w: it read %d pages and objects, the most that a statement may. A WHERE that the service can answer, or a LIMIT, "+
-			"reads less: EXPLAIN shows what is asked for. --max-pages allows more", errLimit, q.limits.Pages)
+		return nil, fmt.Errorf("%w: it read %s, the most that a statement may. A WHERE that the service can answer, or a LIMIT, "+
+			"reads less: EXPLAIN shows what is asked for. --max-pages allows more", errLimit, pagesText(q.limits.Pages))
 	}
 	before := rows.Requests()
 	page, err := rows.Next()
@@ -79,6 +79,14 @@ func (q *query) next(operation string, rows *host.Rows) ([]json.RawMessage, erro
 		q.say(operation, fmt.Sprintf("%d rows so far, in %d pages", count.Rows, count.Pages))
 	}
 	return page, err
+}
+
+// pagesText says how many pages or objects a statement read.
+func pagesText(n int) string {
+	if n == 1 {
+		return "1 page or object"
+	}
+	return fmt.Sprintf("%d pages and objects", n)
 }
 
 // progressEvery is after how many pages of an operation a statement says how far it is.

@@ -239,7 +239,7 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	if interactive {
 		err = runShell(ctx, a, db, &p, s)
 	} else {
-		err = db.Run(ctx, script, p.print)
+		err = o.runScript(ctx, db, &p, script)
 	}
 	return errors.Join(err, p.out.Flush(), db.Close())
 }
@@ -433,6 +433,9 @@ func (p *printer) print(r *sql.Result) error {
 		}
 	}
 	room, _ := term.Columns(p.app.Stdout)
+	if p.format == "table" && p.columns == nil && explains.MatchString(r.Statement) {
+		return p.plan(r)
+	}
 	w := rows.New(p.format, p.out, columns, rows.Layout{Named: p.columns != nil, Room: room, Warn: p.app.Warnf, KeepEmpty: true, Shrink: true, More: p.more()})
 	values := make([]any, len(chosen))
 	for row, err := range r.Rows() {

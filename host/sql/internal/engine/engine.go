@@ -188,12 +188,9 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 		if !e.allowFiles {
 			message = strings.Replace(message, noFiles, noFiles+": --allow-files allows them", 1)
 		}
-		for said, todo := range whatToDo {
-			message = strings.Replace(message, said, said+": "+todo, 1)
-		}
-		return errors.New(message)
+		return errors.New(sqltext.Advised(message, text, e.names.quoted))
 	}
-	if e.marker != "" && strings.Contains(text, e.marker) { // copied from duckdb_views()
+	if e.marker != "" && strings.Contains(text, e.marker) || sqltext.HasArgument(text, viewArgument, givenArgument) { // copied from duckdb_views()
 		//lint:ignore ST1005 DuckDB says it so
 		return fail(fmt.Errorf("Binder Error: %w", errViewArgument))
 	}

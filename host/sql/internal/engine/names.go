@@ -31,6 +31,7 @@ type names struct {
 	schemas   map[string]bool         // names of the connections' schemas, in lower case
 	missing   map[string]string       // names of schemas that are not there, in lower case, each with the reason
 	content   map[string]string       // what is in the schemas, by what it is
+	quoted    []string                // those names of schemas that need quotes
 	overlays  map[string]tree.Overlay // views over those of connections, by their names in lower case
 	own       map[string]bool         // the functions and types in the schemas: what they are and their name, in lower case
 	elements  map[string]bool         // table functions whose column has the name of the call's alias, in lower case
@@ -93,6 +94,9 @@ func (n *names) learn(ctx context.Context, e *Engine, setup wire.SetupMessage) (
 	*n = names{schemas: map[string]bool{}, missing: setup.Missing, relations: map[string][]string{}, own: map[string]bool{}, overlays: map[string]tree.Overlay{}, elements: map[string]bool{}}
 	for _, s := range setup.Schemas {
 		n.schemas[strings.ToLower(s.Name)] = true
+		if !sqltext.Plain(s.Name) {
+			n.quoted = append(n.quoted, s.Name)
+		}
 		for _, function := range s.Elements {
 			n.elements[strings.ToLower(function)] = true
 		}

@@ -54,14 +54,6 @@ func allowed(kind duckdb.StmtType, statement string, allowFiles bool) error {
 	return nil
 }
 
-// whatToDo says what to do about some of DuckDB's own errors.
-var whatToDo = map[string]string{
-	"Can only delete from base table":   "tables of a connection can only be read: use an action to change the service",
-	"Can only update base table":        "tables of a connection can only be read: use an action to change the service",
-	" is not an table":                  "tables of a connection can only be read: use an action to change the service",
-	"the configuration has been locked": "settings cannot be changed by a query: --max-memory sets the limit of memory",
-}
-
 var (
 	ofFiles = regexp.MustCompile(`(?i)\b(copy|export|attach)\b`)
 	// noFiles is DuckDB's own refusal, of a function or a table that reads a file.
