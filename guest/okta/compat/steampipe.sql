@@ -84,33 +84,32 @@ SELECT "name", id, created, record->>'createdBy' AS created_by, last_updated, re
   record->'scopes' AS scopes, "name" AS title, domain, connection AS sp_connection_name
 FROM {{view "trusted_origins"}};
 
--- Which applications and other resources a policy is mapped to, this connector cannot read yet.
 CREATE VIEW steampipe.okta_authentication_policy AS
 SELECT "name", id, description, created, last_updated, priority, status, system, conditions,
-  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, NULL::JSON AS resource_mapping, "name" AS title,
+  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, {{if has "list_policy_mappings"}}connector_try(connection, 'list_policy_mappings', json_object('policy', id)){{else}}NULL::JSON{{end}} AS resource_mapping, "name" AS title,
   domain, connection AS sp_connection_name
 FROM {{table "list_policies" `{"type":"ACCESS_POLICY"}`}};
 
 CREATE VIEW steampipe.okta_idp_discovery_policy AS
 SELECT "name", id, description, created, last_updated, priority, status, system, conditions,
-  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, NULL::JSON AS resource_mapping, "name" AS title,
+  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, {{if has "list_policy_mappings"}}connector_try(connection, 'list_policy_mappings', json_object('policy', id)){{else}}NULL::JSON{{end}} AS resource_mapping, "name" AS title,
   domain, connection AS sp_connection_name
 FROM {{table "list_policies" `{"type":"IDP_DISCOVERY"}`}};
 
 CREATE VIEW steampipe.okta_mfa_policy AS
 SELECT "name", id, description, created, last_updated, priority, status, system, conditions,
-  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, settings, NULL::JSON AS resource_mapping,
+  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, settings, {{if has "list_policy_mappings"}}connector_try(connection, 'list_policy_mappings', json_object('policy', id)){{else}}NULL::JSON{{end}} AS resource_mapping,
   "name" AS title, domain, connection AS sp_connection_name
 FROM {{table "list_policies" `{"type":"MFA_ENROLL"}`}};
 
 CREATE VIEW steampipe.okta_password_policy AS
 SELECT "name", id, description, created, last_updated, priority, status, system, conditions,
-  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, settings, NULL::JSON AS resource_mapping,
+  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, settings, {{if has "list_policy_mappings"}}connector_try(connection, 'list_policy_mappings', json_object('policy', id)){{else}}NULL::JSON{{end}} AS resource_mapping,
   "name" AS title, domain, connection AS sp_connection_name
 FROM {{table "list_policies" `{"type":"PASSWORD"}`}};
 
 CREATE VIEW steampipe.okta_signon_policy AS
 SELECT "name", id, description, created, last_updated, priority, status, system, conditions,
-  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, NULL::JSON AS resource_mapping, "name" AS title,
+  {{if has "list_policy_rules"}}connector_scalar(connection, 'list_policy_rules', json_object('policy', id)){{else}}connector_scalar(connection, 'get_policy', json_object('policy', id, 'include_rules', true))->'rules'{{end}} AS rules, {{if has "list_policy_mappings"}}connector_try(connection, 'list_policy_mappings', json_object('policy', id)){{else}}NULL::JSON{{end}} AS resource_mapping, "name" AS title,
   domain, connection AS sp_connection_name
 FROM {{table "list_policies" `{"type":"OKTA_SIGN_ON"}`}};
