@@ -20,12 +20,13 @@ import (
 // Connector returns one sentence for each mistake in the literals of a connector: which literal it is in, what was wanted and what
 // was found. It returns nil if the connector can be packed.
 func Connector(cn *connector.Connector) []string {
-	c := &checker{cn: cn}
+	c := &checker{cn: cn, checked: map[*abi.Endpoint]bool{}}
 	c.connector()
 	c.members()
 	c.config()
 	for op := range cn.Each {
 		c.operation(op)
+		c.endpoints(op)
 	}
 	if len(c.found) > 0 { // the manifest may not even be JSON
 		return c.found
@@ -39,8 +40,9 @@ func Connector(cn *connector.Connector) []string {
 
 // checker collects the mistakes of a connector.
 type checker struct {
-	cn    *connector.Connector
-	found []string
+	cn      *connector.Connector
+	checked map[*abi.Endpoint]bool
+	found   []string
 }
 
 func (c *checker) add(where, format string, args ...any) {

@@ -47,6 +47,18 @@ func TestConnector_WithoutMistakes_HasNone(t *testing.T) {
 
 func TestConnector_Mistake_IsOneSentence(t *testing.T) {
 	type change = func(cn *connector.Connector, list, get *connector.Operation)
+	header := func(name string, values ...string) change {
+		return func(_ *connector.Connector, list, _ *connector.Operation) {
+			list.Endpoints[0].Headers = []abi.RequestHeader{{Name: name, Values: values}}
+		}
+	}
+	create := func(reveals []string) change { // an operation that makes a ticket whose keys are sensitive
+		return func(cn *connector.Connector, _, _ *connector.Operation) {
+			cn.Operations = append(cn.Operations, []connector.Operation{{Name: "create_ticket", Summary: "Makes a ticket.", Class: abi.Write, Surfaces: []abi.Surface{abi.Axon},
+				Idempotency: abi.Verified, Example: "{}", Endpoints: []*abi.Endpoint{{Endpoint: "POST /tickets", Bucket: "tickets", Sensitive: []string{"keys"}, Reveals: reveals}},
+				Do: func(*connector.Call) connector.Result { return connector.Result{} }}})
+		}
+	}
 	source := func(*connector.Call, jsonval.Value) connector.Page { return connector.Page{} }
 	for name, c := range map[string]struct {
 		change change
@@ -139,6 +151,30 @@ func TestConnector_Mistake_IsOneSentence(t *testing.T) {
 		"a read that writes": {func(_ *connector.Connector, list, _ *connector.Operation) {
 			list.Endpoints = append(list.Endpoints, &abi.Endpoint{Endpoint: "POST /tickets", Bucket: "x"})
 		}, []string{"list_tickets", "POST /tickets", "exceeds class read", "GET"}},
+
+		"a misspelt delimiter": {func(_ *connector.Connector, _, get *connector.Operation) {
+			get.Endpoints[0].Delimiters = []string{"ticketID"}
+		}, []string{"endpoint GET /tickets/{ticketId}: Delimiters", `"ticketID"`, "did you mean ticketId?"}},
+		"a delimiter without blanks": {func(_ *connector.Connector, list, _ *connector.Operation) {
+			list.Endpoints[0].Delimiters = []string{"path"}
+		}, []string{"endpoint GET /tickets: Delimiters", `"path"`, "there are none"}},
+		"a delimiter twice": {func(_ *connector.Connector, _, get *connector.Operation) {
+			get.Endpoints[0].Delimiters = []string{"ticketId", "ticketId"}
+		}, []string{"Delimiters", "ticketId", "twice"}},
+		"a header in another case": {header("If-match"), []string{"endpoint GET /tickets: Headers", `"If-match"`, "did you mean If-Match?"}},
+		"a header of another kind": {header("X-HTTP-Method-Override", "PUT"), []string{"Headers", "X-HTTP-Method-Override", "no module may send", "Accept, If-Match, Prefer"}},
+		"a content type":           {header("Content-Type", "application/json"), []string{"Content-Type", "remove it"}},
+		"a header without values":  {header("Prefer"), []string{"Headers lists Prefer without Values"}},
+		"a header of two lines":    {header("Prefer", "a\r\nb"), []string{"header Prefer", "not printable ASCII"}},
+		"a header's value twice":   {header("Prefer", "a", "a"), []string{"header Prefer", "twice"}},
+		"a header twice": {func(_ *connector.Connector, list, _ *connector.Operation) {
+			list.Endpoints[0].Headers = []abi.RequestHeader{{Name: "If-Match"}, {Name: "If-Match"}}
+		}, []string{"If-Match twice", "one entry"}},
+		"what a read reveals": {func(_ *connector.Connector, list, _ *connector.Operation) {
+			list.Endpoints[0].Sensitive, list.Endpoints[0].Reveals = []string{"secret"}, []string{"secret"}
+		}, []string{"endpoint GET /tickets: Reveals lists secret", "class read"}},
+		"a misspelt member that is revealed": {create([]string{"key"}), []string{"endpoint POST /tickets: Reveals", `"key"`, "did you mean keys?"}},
+		"a member that is revealed twice":    {create([]string{"keys", "keys"}), []string{"Reveals", "keys", "twice"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cn := desk()

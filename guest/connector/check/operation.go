@@ -120,12 +120,8 @@ func (c *checker) request(where string, op *connector.Operation, w wiring) {
 		c.add(where, "its Endpoint %q is not a GET: use Do", w.endpoint)
 	}
 	inputs := inputNames(op)
-	var blanks, filled []string
-	for segment := range strings.SplitSeq(endpoint.Template(), "/") {
-		if name, blank := abi.Blank(segment); blank {
-			blanks = append(blanks, name)
-		}
-	}
+	blanks := blanksOf(endpoint)
+	var filled []string
 	for _, b := range w.path {
 		if filled = append(filled, b.Name); !slices.Contains(blanks, b.Name) {
 			c.add(where, "Path fills {%s}, which %q does not have: %s", b.Name, w.endpoint, orNear(b.Name, blanks))
