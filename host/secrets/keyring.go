@@ -3,6 +3,8 @@ package secrets
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strconv"
@@ -75,10 +77,20 @@ func withKeyring(ctx context.Context, request func() (string, error)) (string, e
 	select {
 	case r := <-done:
 		if r.err != nil && !errors.Is(r.err, keyring.ErrNotFound) {
-			return "", errors.New("the key store refuses: " + strings.Join(strings.Fields(r.err.Error()), " ") + ": unlock it, or keep the secret in a file and write file:PATH")
+			return "", keyringRefusal(r.err)
 		}
 		return r.value, r.err
 	case <-ctx.Done():
 		return "", errors.New("the key store does not answer: unlock it, or keep the secret in a file and write file:PATH")
 	}
+}
+
+// keyringRefusal explains an error of the key store. An operation that is not permitted is the kernel's answer, because
+// a confined process cannot open the key store's socket.
+func keyringRefusal(err error) error {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("this process may not open the key store (%s): a program confines itself at its start, and keeps the key store open only if its configuration then has a keyring: secret. Start the program again", text)
+	}
+	return fmt.Errorf("the key store refuses: %s: unlock it, or keep the secret in a file and write file:PATH", text)
 }
