@@ -278,6 +278,7 @@ func (o *loginOptions) askToken(ctx context.Context) (secrets.Value, error) {
 		}
 	} else {
 		b, err := io.ReadAll(io.LimitReader(a.Interruptible(a.Stdin), 64<<10))
+		defer clear(b)
 		if err != nil {
 			return secrets.Value{}, err
 		}
@@ -358,7 +359,9 @@ func save(ctx context.Context, ref string, token secrets.Value) error {
 		}
 		return nil
 	}
-	return replaceFile(name, []byte(token.Reveal()+"\n"))
+	text := []byte(token.Reveal() + "\n")
+	defer clear(text)
+	return replaceFile(name, text)
 }
 
 // replaceFile replaces a file with one of mode 0600. After a crash there is the old or the new one.

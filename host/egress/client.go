@@ -109,6 +109,12 @@ type Signature struct {
 	Form          []byte // body of type application/x-www-form-urlencoded; nil keeps the request's
 }
 
+// String hides the credential.
+func (s Signature) String() string { return "[signature]" }
+
+// GoString returns the same as String.
+func (s Signature) GoString() string { return s.String() }
+
 // Memory counts bytes that are about to be allocated, and bytes that are free again.
 type Memory interface {
 	Take(n int64) error

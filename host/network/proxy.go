@@ -77,7 +77,7 @@ func (p *Proxy) Connect(ctx context.Context, dial Dial, roots *x509.CertPool, ad
 		if readErr != nil {
 			return nil, p.unavailable(readErr)
 		}
-		if anew != credentials { // they were changed since they were read
+		if !anew.Equal(credentials) { // they were changed since they were read
 			return p.open(ctx, within, dial, roots, address, anew)
 		}
 	}

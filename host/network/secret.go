@@ -37,7 +37,7 @@ func (s secret) get(ctx context.Context) (secrets.Value, error) {
 
 // after returns the credentials after the proxy refused some. It reads them again, unless another call has done so.
 func (s secret) after(ctx context.Context, refused secrets.Value) (secrets.Value, error) {
-	return s.update(ctx, func(k kept) bool { return k.known && k.value != refused })
+	return s.update(ctx, func(k kept) bool { return k.known && !k.value.Equal(refused) })
 }
 
 // update returns the kept credentials if usable says so, and otherwise reads them.

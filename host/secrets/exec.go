@@ -9,7 +9,7 @@ import (
 )
 
 // Commands starts the commands of exec: references. It returns what a command writes to its standard output, and fails if the
-// command fails, writes over limit bytes, or runs when ctx ends. Its errors hold nothing that a command wrote. A
+// command fails, writes over limit bytes, or runs when ctx ends. The bytes are cleared once they were read. Its errors hold nothing that a command wrote. A
 // *confinement.Starter is one. It is safe for concurrent use.
 type Commands interface {
 	Output(ctx context.Context, command []string, limit int) ([]byte, error)
@@ -84,7 +84,7 @@ func (d Default) fromCommand(ctx context.Context, ref string) (string, error) {
 	case err != nil:
 		return "", unavailablef("%s: %v: run the command by hand to see what it says", name, err)
 	}
-	value := strings.TrimRight(string(out), "\r\n")
+	value := taken(out)
 	if value == "" {
 		return "", unavailablef("%s: it wrote nothing to its standard output: run the command by hand", name)
 	}

@@ -1,6 +1,7 @@
 package secrets_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -69,11 +70,16 @@ func (c commands) Output(_ context.Context, words []string, _ int) ([]byte, erro
 
 func TestResolve_Command_GivesItsOutputOrExplains(t *testing.T) {
 	said, failed := "", error(nil)
+	var output []byte
 	r := secrets.Default{Commands: commands(func(words []string) ([]byte, error) {
 		if !slices.Equal(words, []string{"vault", "ARGUMENT"}) {
 			t.Errorf("it starts %q", words)
 		}
-		return []byte(said), failed
+		output = []byte(said)
+		if failed != nil {
+			return nil, failed
+		}
+		return output, nil
 	})}
 	for _, c := range []struct {
 		said    string
@@ -87,8 +93,11 @@ func TestResolve_Command_GivesItsOutputOrExplains(t *testing.T) {
 		{"", errors.New("exit status 2"), "exit status 2: run the command by hand"},
 		{"", errors.New("exec: \"vault\": executable file not found in $PATH"), "the program is not in PATH"},
 	} {
-		said, failed = c.said, c.failed
+		said, failed, output = c.said, c.failed, nil
 		v, err := r.Resolve(t.Context(), "exec:[vault, ARGUMENT]")
+		if bytes.ContainsFunc(output, func(r rune) bool { return r != 0 }) {
+			t.Errorf("%q: the bytes that were read are not cleared: %q", c.said, output)
+		}
 		switch {
 		case c.problem == "" && (err != nil || v.Reveal() != token):
 			t.Errorf("%q: %v", c.said, err)

@@ -2,13 +2,16 @@
 package secrets
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,17 +34,34 @@ func (u unavailable) Unwrap() error { return ErrUnavailable }
 func unavailablef(format string, args ...any) error { return unavailable(fmt.Sprintf(format, args...)) }
 
 // Value holds one secret. Every way of printing, logging or encoding it gives Redacted; Reveal gives the value. The
-// zero Value is no secret.
-type Value struct{ s string }
+// zero Value is no secret. The secret is within a function, because fmt prints the fields of a struct around a Value
+// without calling its methods. Values are compared by Equal.
+type Value struct{ reveal func() string }
 
 // New wraps a secret.
-func New(s string) Value { return Value{s} }
+func New(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return Value{func() string { return s }}
+}
 
 // Reveal returns the secret itself. Its one place is the request on its way out.
-func (v Value) Reveal() string { return v.s }
+func (v Value) Reveal() string {
+	if v.reveal == nil {
+		return ""
+	}
+	return v.reveal()
+}
 
 // IsZero reports whether v holds nothing.
-func (v Value) IsZero() bool { return v.s == "" }
+func (v Value) IsZero() bool { return v.reveal == nil }
+
+// Equal reports whether two values hold the same secret.
+func (v Value) Equal(other Value) bool { return v.Reveal() == other.Reveal() }
+
+// In reports whether one of the values holds the same secret.
+func (v Value) In(all []Value) bool { return slices.ContainsFunc(all, v.Equal) }
 
 // String implements fmt.Stringer by redaction.
 func (v Value) String() string { return Redacted }
@@ -115,7 +135,7 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 		case err != nil:
 			return Value{}, unavailablef("%v", err)
 		}
-		value = strings.TrimRight(string(b), "\r\n")
+		value = taken(b)
 		if value == "" {
 			return Value{}, unavailablef("token file %s is empty: write the token into it", path)
 		}
@@ -170,7 +190,28 @@ func readBounded(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
 	}
-	return os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	b := make([]byte, maxFile+1) // does not grow: what is outgrown cannot be cleared
+	n, err := io.ReadFull(f, b)
+	switch {
+	case n > maxFile:
+		clear(b)
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		clear(b)
+		return nil, err
+	}
+	return b[:n], nil
+}
+
+// taken returns a secret that was read, without its last line breaks, and clears the bytes.
+func taken(b []byte) string {
+	defer clear(b)
+	return string(bytes.TrimRight(b, "\r\n"))
 }
 
 // shown guards against a token that was pasted where a reference belongs: a few characters are enough to find it by.

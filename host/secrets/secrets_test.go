@@ -22,6 +22,11 @@ func TestValue_HoweverItIsPrinted_IsRedacted(t *testing.T) {
 	if v.Reveal() != token {
 		t.Fatalf("Reveal: %q", v.Reveal())
 	}
+	hidden := struct {
+		v   secrets.Value
+		all []secrets.Value
+	}{v, []secrets.Value{v}}
+	verbs := "%v %+v %#v %s %q %x %d" // fmt calls no method of a field that is not exported
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	logger.Info("a value", "value", v, "within", struct{ V secrets.Value }{v}, "pointer", &v)
@@ -34,10 +39,22 @@ func TestValue_HoweverItIsPrinted_IsRedacted(t *testing.T) {
 		fmt.Sprintf("%v %+v %#v %s %q %x %d %T", v, v, v, v, v, v, v, v),
 		fmt.Sprintf("%v %+v %#v", struct{ V secrets.Value }{v}, &v, []secrets.Value{v}),
 		fmt.Errorf("wrapped: %v", v).Error(),
+		fmt.Sprintf(verbs, hidden, hidden, hidden, hidden, hidden, hidden, hidden),
+		fmt.Sprintf("%v %+v %#v", &hidden, []any{hidden}, map[string]any{"h": hidden}),
 	} {
 		if strings.Contains(shown, token) || strings.Contains(shown, fmt.Sprintf("%x", token)) {
 			t.Errorf("the secret is shown: %s", shown)
 		}
+	}
+}
+
+func TestEqual_OfValues_ComparesSecrets(t *testing.T) {
+	a, b, none := secrets.New("a"), secrets.New("b"), secrets.New("")
+	if !a.Equal(secrets.New("a")) || a.Equal(b) || a.Equal(none) || !none.Equal(secrets.Value{}) || !none.IsZero() || none.Reveal() != "" {
+		t.Error("values are compared otherwise")
+	}
+	if !a.In([]secrets.Value{b, secrets.New("a")}) || a.In([]secrets.Value{b}) || a.In(nil) {
+		t.Error("In finds another value, or not the same")
 	}
 }
 

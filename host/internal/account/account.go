@@ -59,7 +59,7 @@ func (r *Reader) Read(ctx context.Context, s Source) *audit.Account {
 		return &audit.Account{Secret: secrets.Name(s.Secret), Absent: "the call's time ended while another call read the account"}
 	}
 	token, err := static.Refresh(ctx)
-	if r.known != nil && r.token == token && (r.known.Absent == "" || time.Since(r.asked) < maxAge) {
+	if r.known != nil && r.token.Equal(token) && (r.known.Absent == "" || time.Since(r.asked) < maxAge) {
 		return r.known
 	}
 	found := &audit.Account{Secret: secrets.Name(s.Secret)}

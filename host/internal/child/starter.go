@@ -1,7 +1,6 @@
 package child
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +30,8 @@ var (
 )
 
 // Output starts a command, and returns what it writes to its standard output. It fails if the command fails, writes over limit
-// bytes, or runs when ctx ends. The error holds nothing that the command wrote.
+// bytes, or runs when ctx ends. The error holds nothing that the command wrote. Nothing else keeps the returned bytes, so that
+// the caller can clear a secret.
 func (s *Starter) Output(ctx context.Context, command []string, limit int) ([]byte, error) {
 	return output(ctx, s.Start, Spec{Command: command}, limit)
 }
@@ -61,14 +61,18 @@ func output(ctx context.Context, start func(Spec, func(error)) (*Process, error)
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
+	out, read := make([]byte, limit+1), 0 // does not grow: what is outgrown cannot be cleared
 	written := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(&out, io.LimitReader(r, int64(limit)+1))
-		if out.Len() > limit {
+		n, err := io.ReadFull(r, out)
+		switch {
+		case n > limit:
 			err = fmt.Errorf("it wrote over %d bytes", limit)
 			p.Kill()
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			err = nil
 		}
+		read = n
 		written <- err
 	}()
 	var failed error
@@ -81,12 +85,13 @@ func output(ctx context.Context, start func(Spec, func(error)) (*Process, error)
 	}
 	_ = r.SetReadDeadline(deadlineOf(waitDelay)) // a child of the command may have the pipe
 	if err := <-written; err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, err
+		failed = err
 	}
 	if failed != nil {
+		clear(out)
 		return nil, failed
 	}
-	return out.Bytes(), nil
+	return out[:read:read], nil
 }
 
 // deadlineOf returns the time after d.

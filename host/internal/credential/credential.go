@@ -122,7 +122,7 @@ func (c *Credential) resolve(ctx context.Context) (changed bool, err error) {
 			return
 		}
 		next.current, next.stamp, next.failed = token, stamp, ""
-		if !slices.Contains(next.known, token) {
+		if !token.In(next.known) {
 			next.known = append(slices.Clone(next.known), token)
 			next.known = next.known[max(0, len(next.known)-MaxTokens):]
 		}
@@ -133,7 +133,7 @@ func (c *Credential) resolve(ctx context.Context) (changed bool, err error) {
 		}
 		return false, err
 	}
-	changed = token != before.current
+	changed = !token.Equal(before.current)
 	if changed && !before.current.IsZero() {
 		c.log.Info("token_secret_ref has a new value: it is used from now on")
 	}
@@ -175,7 +175,7 @@ func (c *Credential) After401(ctx context.Context, tried []secrets.Value) (token
 	_, _ = c.read(ctx, nil) // a failure is logged, and the current token stays
 	now := c.state.Load()
 	for _, t := range []secrets.Value{now.current, now.accepted} {
-		if !t.IsZero() && !slices.Contains(tried, t) {
+		if !t.IsZero() && !t.In(tried) {
 			return t, true
 		}
 	}
@@ -184,7 +184,7 @@ func (c *Credential) After401(ctx context.Context, tried []secrets.Value) (token
 
 // Accept records a token that the service accepted. If others were refused first, it is used from now on.
 func (c *Credential) Accept(token secrets.Value, refusedFirst bool) {
-	if now := c.state.Load(); now.accepted == token && !refusedFirst {
+	if now := c.state.Load(); now.accepted.Equal(token) && !refusedFirst {
 		return
 	}
 	c.update(func(next *tokens) {

@@ -37,11 +37,13 @@ func ParseKey(text, keyID string) (*Key, error) {
 	k := &Key{}
 	var private any
 	var err error
+	b := []byte(text)
+	defer clear(b)
 	switch {
 	case strings.HasPrefix(text, "{"):
-		private, err = k.parseJWK(text)
+		private, err = k.parseJWK(b)
 	case strings.HasPrefix(text, "-----BEGIN "):
-		private, err = parsePEM(text)
+		private, err = parsePEM(b)
 	default:
 		err = errors.New("it is neither PEM, which begins with -----BEGIN, nor a JWK, which begins with {")
 	}
@@ -99,14 +101,15 @@ func (k *Key) use(private any) error {
 }
 
 // parseJWK reads a JWK, and sets the id and the algorithm that it names.
-func (k *Key) parseJWK(text string) (private any, err error) {
+func (k *Key) parseJWK(text []byte) (private any, err error) {
 	var of struct {
 		Keys json.RawMessage `json:"keys"`
 		D    json.RawMessage `json:"d"`
 		Kty  string          `json:"kty"`
 		Use  string          `json:"use"`
 	}
-	if err := json.Unmarshal([]byte(text), &of); err != nil {
+	defer func() { clear(of.D); clear(of.Keys) }()
+	if err := json.Unmarshal(text, &of); err != nil {
 		return nil, errors.New("it begins like a JWK but is not JSON: write the whole key")
 	}
 	switch {
@@ -120,7 +123,7 @@ func (k *Key) parseJWK(text string) (private any, err error) {
 		return nil, errors.New("it is a key for encryption: use one with \"use\":\"sig\"")
 	}
 	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON([]byte(text)); err != nil || jwk.IsPublic() {
+	if err := jwk.UnmarshalJSON(text); err != nil || jwk.IsPublic() {
 		return nil, errors.New("it is not a valid JWK of a private RSA or EC key")
 	}
 	k.id, k.algorithm = jwk.KeyID, jose.SignatureAlgorithm(jwk.Algorithm)
@@ -128,10 +131,10 @@ func (k *Key) parseJWK(text string) (private any, err error) {
 }
 
 // parsePEM reads the only private key of a PEM text.
-func parsePEM(text string) (private any, err error) {
+func parsePEM(text []byte) (private any, err error) {
 	var found *pem.Block
 	var other string
-	for rest := []byte(text); len(bytes.TrimSpace(rest)) > 0; {
+	for rest := text; len(bytes.TrimSpace(rest)) > 0; {
 		var b *pem.Block
 		if b, rest = pem.Decode(rest); b == nil {
 			break
@@ -140,6 +143,7 @@ func parsePEM(text string) (private any, err error) {
 			other = b.Type // such as EC PARAMETERS, which openssl writes before the key
 			continue
 		}
+		defer clear(b.Bytes)
 		if found != nil {
 			return nil, errors.New("it has several private keys: write only one")
 		}

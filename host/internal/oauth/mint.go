@@ -80,6 +80,7 @@ func (c *Client) mint(ctx context.Context, scopes []string) (*token, error) {
 		c.observe(resp, &c.nonces.tokens)
 		t, err := c.read(resp, scopes)
 		if resp.Body != nil {
+			clear(resp.Body.Bytes()) // its memory is used for other bodies
 			resp.Body.Release()
 		}
 		r, refused := err.(refusal)

@@ -39,6 +39,7 @@ func AskSecret(ctx context.Context, in *os.File, out io.Writer, question string)
 	}()
 	return within(ctx, func() (string, error) {
 		b, err := term.ReadPassword(int(in.Fd()))
+		defer clear(b)
 		if err != nil {
 			return "", ErrNoAnswer
 		}
