@@ -37,6 +37,7 @@ const (
 	acceptedFor      = time.Minute      // a token is good for so long after it was accepted, if an endpoint that has accepted none refuses it
 	maxVain          = 20               // tokens an hour that are requested in place of a refused one and do not help
 	defaultLife      = 5 * time.Minute  // if a response has no expires_in
+	maxSent          = 256              // tokens that are looked for in responses; the oldest is dropped first
 )
 
 // Config configures a Client.
@@ -278,6 +279,7 @@ func (c *Client) cached(ctx context.Context, scopes []string) (*token, error) {
 	case err == nil:
 		c.tokens[name] = t
 		c.sent = append(slices.DeleteFunc(c.sent, func(t *token) bool { return !c.config.Now().Before(t.expires) }), t)
+		c.sent = slices.Delete(c.sent, 0, max(0, len(c.sent)-maxSent))
 	case ctx.Err() == nil:
 		c.failed[name] = failure{err, c.round}
 	}

@@ -22,8 +22,14 @@ func unavailable(code, message string) error {
 	return credential.Error{Outcome: abi.Unavailable, Detail: abi.Error{Code: code, Message: message, Retryable: true}}
 }
 
-// notSent returns the error for a request of a token that got no response.
-func notSent(e *abi.SendError) error {
+// notSent returns the error for a request of a token that got no usable response. A text of the service that repeats an
+// access token is dropped.
+func (c *Client) notSent(e *abi.SendError) error {
+	for _, text := range []*string{&e.UpstreamCode, &e.UpstreamSummary, &e.RequestID, &e.Message} {
+		if c.Shows(*text) {
+			*text = ""
+		}
+	}
 	out := credential.Error{Outcome: abi.Unavailable, Detail: abi.Error{Code: string(e.Code), Message: "no access token: " + e.Message, RetryAfterMS: e.RetryAfterMS,
 		Retryable: !e.Lasting && e.Code != abi.SendTLS && e.Code != abi.SendRedirect}}
 	switch e.Code {

@@ -75,14 +75,12 @@ func (c *Client) mint(ctx context.Context, scopes []string) (*token, error) {
 		c.mu.Unlock()
 		resp, sendErr := c.config.Send(ctx, c.tokenRequest(key, scopes))
 		if sendErr != nil {
-			return nil, notSent(sendErr)
+			return nil, c.notSent(sendErr)
 		}
 		c.observe(resp, &c.nonces.tokens)
-		t, err := c.read(resp, scopes)
-		if resp.Body != nil {
-			clear(resp.Body.Bytes()) // its memory is used for other bodies
-			resp.Body.Release()
-		}
+		t, err := c.read(resp, resp.Body.Bytes(), scopes)
+		clear(resp.Body.Bytes()) // its memory is used for other bodies
+		resp.Body.Release()
 		r, refused := err.(refusal)
 		c.mu.Lock()
 		fresh, now := c.nonces.tokens, c.offset
@@ -170,25 +168,34 @@ func (c *Client) observe(resp *egress.Response, nonce *string) string {
 }
 
 // read reads the response of the token endpoint. The error is a refusal or a credential.Error.
-func (c *Client) read(resp *egress.Response, scopes []string) (*token, error) {
-	var body []byte
-	if resp.Body != nil {
-		body = resp.Body.Bytes()
+func (c *Client) read(resp *egress.Response, body []byte, scopes []string) (*token, error) {
+	if c.Shows(resp.RequestID) {
+		resp.RequestID = ""
 	}
 	if resp.Status != http.StatusOK {
-		r := refusal{status: resp.Status, requestID: resp.RequestID, proof: c.prover != nil}
-		var said struct {
-			Error       string `json:"error"`
-			Description string `json:"error_description"`
-		}
-		if json.Unmarshal(body, &said) == nil && len(said.Error) <= 64 {
-			r.code, r.description = plainText(said.Error), plainText(said.Description)
-		}
-		c.mu.Lock()
-		r.skew = c.offset
-		c.mu.Unlock()
-		return nil, r
+		return nil, c.refusal(resp, body)
 	}
+	return c.issued(resp, body, scopes)
+}
+
+// refusal reads an error response. Modules see its texts, so one that repeats an access token is dropped.
+func (c *Client) refusal(resp *egress.Response, body []byte) refusal {
+	r := refusal{status: resp.Status, requestID: resp.RequestID, proof: c.prover != nil}
+	var said struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal(body, &said) == nil && len(said.Error) <= 64 && !c.Shows(said.Error) && !c.Shows(said.Description) {
+		r.code, r.description = plainText(said.Error), plainText(said.Description)
+	}
+	c.mu.Lock()
+	r.skew = c.offset
+	c.mu.Unlock()
+	return r
+}
+
+// issued reads a response with a token. The error is a credential.Error.
+func (c *Client) issued(resp *egress.Response, body []byte, scopes []string) (*token, error) {
 	var said struct {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`
@@ -243,7 +250,7 @@ func wholeSeconds(v any) (time.Duration, bool) {
 	if !ok || !(n > 0) {
 		return 0, false
 	}
-	return time.Duration(min(n, most)) * time.Second, true
+	return time.Duration(min(max(n, 1), most)) * time.Second, true // a token of no time would be requested for each call
 }
 
 var jwtText = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
