@@ -31,7 +31,7 @@ import (
 // actor is a module that sends the requests of its input, and other ones when an hour has passed.
 var actor = sync.OnceValues(func() (*host.Module, error) {
 	op := abi.Operation{Name: "write", Summary: "does what its input says", Class: abi.Write, Surfaces: []abi.Surface{abi.Axon}, Idempotency: abi.Safe,
-		InputSchema: json.RawMessage(`{"type":"object","properties":{"password":{"x-sensitive":true},"do":{},"emit":{},"requests":{"x-sensitive":true},"from":{},"approved":{"x-sensitive":true}}}`)}
+		InputSchema: json.RawMessage(`{"type":"object","properties":{"password":{"x-sensitive":true},"answer":{"x-sensitive":true},"do":{},"emit":{},"requests":{"x-sensitive":true},"from":{},"approved":{"x-sensitive":true}}}`)}
 	for _, e := range []string{"GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"} {
 		op.Endpoints = append(op.Endpoints, abi.Endpoint{Endpoint: e, Bucket: e})
 	}
@@ -110,7 +110,7 @@ func (s *stage) journal() error {
 
 // try invokes the actor's write.
 func (s *stage) try(ctx context.Context, requests, then []string, o host.InvokeOptions) *abi.Result {
-	res, _ := s.Invoke(ctx, "write", json.RawMessage(`{"do":"send","emit":{},"password":"hunter2-hunter2","requests":[`+strings.Join(requests, ",")+`],"from":"2026-01-01T00:30","approved":[`+
+	res, _ := s.Invoke(ctx, "write", json.RawMessage(`{"do":"send","emit":{},"password":"hunter2-hunter2","answer":"blue-as-the-sea","requests":[`+strings.Join(requests, ",")+`],"from":"2026-01-01T00:30","approved":[`+
 		strings.Join(then, ",")+`]}`), o)
 	return res
 }

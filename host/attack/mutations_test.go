@@ -4,7 +4,7 @@ import "slices"
 
 // mutations are the checks of this host that can be removed, by file. TestMutations_EachCheck_IsNeeded expects an attack to notice each
 // removal. Checks that are backed by another check are listed at the end of this file instead.
-var mutations = slices.Concat(hostMutations, sqlMutations, confinementMutations)
+var mutations = slices.Concat(hostMutations, masksMutations, oauthMutations, sqlMutations, confinementMutations)
 
 // hostMutations are those of the host without SQL.
 var hostMutations = []mutation{
@@ -429,10 +429,13 @@ var hostMutations = []mutation{
 
 // withoutMutation are the walls of the kit that have no mutation, with the reason.
 var withoutMutation = map[string]string{
-	"honest modules":      "not a wall: these show that the kit's modules are accepted",
-	"message bookkeeping": "the bookkeeping is in Go: the only alternative is Extism's own kernel, which hung the process",
-	"traps":               "wazero implements traps",
-	"stack":               "wazero limits the stack",
-	"pacing":              "nothing is refused: the host must cope with senseless headers",
-	"memory limit":        "removed as memory_bytes limit: without it, these attacks would use up the machine's memory",
+	"honest modules":          "not a wall: these show that the kit's modules are accepted",
+	"message bookkeeping":     "the bookkeeping is in Go: the only alternative is Extism's own kernel, which hung the process",
+	"traps":                   "wazero implements traps",
+	"stack":                   "wazero limits the stack",
+	"pacing":                  "nothing is refused: the host must cope with senseless headers",
+	"secrets outside modules": "the host has no way that gives a module the token, a key or an assertion: there is only a placeholder",
+	"stored credentials":      "the host never writes them: the audit and the journal have the input and the result, which other walls protect",
+	"proofs":                  "go-jose embeds the public key alone, and each proof has a random id",
+	"memory limit":            "removed as memory_bytes limit: without it, these attacks would use up the machine's memory",
 }
