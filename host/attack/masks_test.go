@@ -24,7 +24,7 @@ func masks() (all []conformance.Attack) {
 		"a truth value":                     {`{"password":true}`, `{"password":` + foreign + `}`},
 		"nothing":                           {`{"password":null}`, `{"password":` + foreign + `}`},
 		"groups in place of it":             {`{"password":{"groupIds":["00g1"],"all":true}}`, `{"password":{"groupIds":[` + foreign + `],"all":` + foreign + `}}`},
-		"another value beside it":           {`{"password":["hunter2-hunter2","MALLORY"]}`, `{"password":[` + mask + `,` + foreign + `]}`},
+		"another value after it":            {`{"password":["hunter2-hunter2","MALLORY"]}`, `{"password":[` + mask + `,` + foreign + `]}`},
 		"another sensitive value":           {`{"password":"blue-as-the-sea"}`, `{"password":` + foreign + `}`},
 		"another password further down":     {`{"profile":{"password":"MALLORY"},"password":"hunter2-hunter2"}`, `{"profile":{"password":` + foreign + `},"password":` + mask + `}`},
 		"the password below another object": {`{"password":{"password":"MALLORY"}}`, `{"password":{"password":` + foreign + `}}`},

@@ -94,7 +94,7 @@ type issuer struct {
 
 	mu         sync.Mutex
 	assertions []string
-	proofs     []string // of token requests and of others
+	proofs     []string // the headers DPoP of all requests
 	scopes     []string
 	elsewhere  []string // requests whose credential is not the access token alone
 	refuses    http.HandlerFunc
