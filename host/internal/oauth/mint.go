@@ -250,7 +250,7 @@ func wholeSeconds(v any) (time.Duration, bool) {
 	if !ok || !(n > 0) {
 		return 0, false
 	}
-	return time.Duration(min(max(n, 1), most)) * time.Second, true // a token of no time would be requested for each call
+	return time.Duration(min(n, most)) * time.Second, true
 }
 
 var jwtText = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
