@@ -148,7 +148,7 @@ func TestHelp_EveryExample_Runs(t *testing.T) {
 			if !sql.Available && strings.Contains(example, " sql ") {
 				continue // DuckDB is not in this build
 			}
-			if ran++; testing.Short() && ran%2 == 0 && !strings.Contains(example, "search.example.com") {
+			if ran++; testing.Short() && ran%4 != 0 && !strings.Contains(example, "search.example.com") {
 				continue // each example is a process or several
 			}
 			t.Run(example, func(t *testing.T) {
