@@ -196,11 +196,11 @@ func TestHostileModule_WithReadAndWrite_MakesNoAdministrator(t *testing.T) {
 	}
 }
 
-// ofMinor0 returns a manifest without the members that came with minor version 1.
+// ofMinor0 returns a manifest without the members and operations that came later.
 func ofMinor0(m abi.Manifest) abi.Manifest {
 	m.Minor, m.Requires, m.Auth, m.BaseURL, m.RequestIDHeader, m.ResponseHeaders, m.ContentTypeParameters = 0, nil, nil, nil, "", nil, nil
 	m.TimeLayouts, m.RateLimitHabits, m.Views = nil, nil, nil
-	m.Operations = slices.Clone(m.Operations)
+	m.Operations = slices.DeleteFunc(slices.Clone(m.Operations), func(op abi.Operation) bool { return op.Addition })
 	for i := range m.Operations {
 		op := &m.Operations[i]
 		op.Backfill, op.Display, op.Rejections, op.Endpoints = nil, nil, nil, slices.Clone(op.Endpoints)
