@@ -65,6 +65,7 @@ var applicationOperations = []connector.Operation{
 		Endpoints: []*abi.Endpoint{&getApps},
 		List: &connector.List{Endpoint: getApps.Endpoint, Query: []connector.Param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}, {"include_non_deleted", "includeNonDeleted"}},
 			Keep: []connector.Param{{"expand", "expand"}}, Omit: applicationSecrets, MaxPage: 200},
+		View: &abi.View{Name: "applications", Answers: applicationAnswers},
 	},
 	{
 		Name:        "list_application_users",
@@ -230,6 +231,16 @@ var appExpandInput = connector.Input{"expand", false, `{"type":"string","pattern
 // applicationSecrets are removed from an application's record: an OAuth client's secret, and the password that all
 // users of the application share.
 var applicationSecrets = []string{"credentials.oauthClient.client_secret", "credentials.password.value"}
+
+// applicationAnswers are the requests that select applications. q is the beginning of a name or label, and may be combined
+// with a filter (okta/terraform-provider-okta, fixtures of okta_app).
+var applicationAnswers = []abi.Answer{
+	{Operation: "lookup_application", Each: 8, Conditions: []abi.Condition{{Column: "id", Value: "application"}}},
+	{Operation: "list_applications", Filter: "filter", Conditions: append(filteredApplications, abi.Condition{Column: "label", Value: "q"})},
+	{Operation: "list_applications", Filter: "filter", Conditions: filteredApplications},
+}
+
+var filteredApplications = attributes(equal, "id id", "status status", "name name")
 
 // applicationDisplay lists the columns that a table for people shows.
 const applicationDisplay = "label name status sign_on_mode last_updated id"

@@ -16,6 +16,9 @@ var (
 	authorizationServerPath  = []connector.Blank{{"authServerId", "authorization_server"}}
 )
 
+// ofServers is for views that have a list for each authorization server.
+var ofServers = &abi.ViewOf{View: "authorization_servers", Column: "id", Input: "authorization_server", As: "authorization_server_id", Match: "^(default|[A-Za-z0-9]{20})$"}
+
 const authorizationServerSchema = `{"type":"string","minLength":1,"maxLength":64,"description":"the authorization server's id, or default"}`
 
 var authorizationServerOperations = []connector.Operation{
@@ -55,6 +58,7 @@ var authorizationServerOperations = []connector.Operation{
 		Endpoints: []*abi.Endpoint{&getScopes},
 		List: &connector.List{Endpoint: getScopes.Endpoint, Path: authorizationServerPath, Query: []connector.Param{{"q", "q"}, {"filter", "filter"}},
 			MaxPage: 200, Noun: "authorization server", Type: "AuthorizationServer"},
+		View: &abi.View{Name: "scopes", Of: ofServers, Comment: "The scopes of each authorization server: a request or more for each."},
 	},
 	{
 		Name:        "list_claims",
@@ -70,6 +74,7 @@ var authorizationServerOperations = []connector.Operation{
 		Endpoints:   []*abi.Endpoint{&getClaims},
 		List: &connector.List{Endpoint: getClaims.Endpoint, Path: authorizationServerPath, OnePage: true,
 			Noun: "authorization server", Type: "AuthorizationServer"},
+		View: &abi.View{Name: "claims", Of: ofServers, Comment: "The claims of each authorization server: a request for each."},
 	},
 }
 

@@ -41,6 +41,7 @@ var orgOperations = []connector.Operation{
 		Display:     orgDisplay,
 		Endpoints:   []*abi.Endpoint{&getOrg, &getOrganization},
 		Do:          orgIdentity,
+		View:        &abi.View{Name: "org"},
 	},
 }
 

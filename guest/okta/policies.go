@@ -15,12 +15,13 @@ import (
 )
 
 var (
-	getPolicies      = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"type", "status", "q", "expand", "sortBy", "limit", "resourceId", "after"}}
-	getPolicy        = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"expand"}}
-	putPolicy        = abi.Endpoint{Endpoint: "PUT /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	activatePolicy   = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	deactivatePolicy = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	getPolicyRules   = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"limit", "after"}}
+	getPolicies       = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"type", "status", "q", "expand", "sortBy", "limit", "resourceId", "after"}}
+	getPolicy         = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"expand"}}
+	putPolicy         = abi.Endpoint{Endpoint: "PUT /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	activatePolicy    = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	deactivatePolicy  = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	getPolicyRules    = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: []string{"limit", "after"}}
+	getPolicyMappings = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/mappings", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}, Query: pageParams}
 )
 
 var (
@@ -46,13 +47,13 @@ var policyOperations = []connector.Operation{
 			{"expand", false, `{"type":"string","minLength":1,"maxLength":255,"description":"details to add to each policy, such as rules"}`},
 			connector.LimitInput, connector.CursorInput,
 		},
-		Example: `{"type":"OKTA_SIGN_ON"}`,
-		Key:     "id",
-		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
-			connector.Column{"rules", abi.JSON, "_embedded.rules", "with expand rules"}),
+		Example:   `{"type":"OKTA_SIGN_ON"}`,
+		Key:       "id",
+		Columns:   policyColumns,
 		Display:   policyDisplay,
 		Endpoints: []*abi.Endpoint{&getPolicies},
 		Pages:     listPolicies,
+		View:      &abi.View{Name: "policies", Answers: policyAnswers, Comment: "The policies of all types. A condition on type reads the policies of that type only."},
 	},
 	{
 		Name:        "get_policy",
@@ -64,10 +65,9 @@ var policyOperations = []connector.Operation{
 			policyInput,
 			{"include_rules", false, `{"type":"boolean","default":false,"description":"adds the policy's rules as member rules"}`},
 		},
-		Example: `{"policy":"00po1df5wPpmRq0NcwkO","include_rules":true}`,
-		Key:     "id",
-		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
-			connector.Column{"rules", abi.JSON, "rules", "with include_rules"}),
+		Example:   `{"policy":"00po1df5wPpmRq0NcwkO","include_rules":true}`,
+		Key:       "id",
+		Columns:   policyColumns,
 		Display:   policyDisplay,
 		Rejects:   "too_large",
 		Endpoints: []*abi.Endpoint{&getPolicy, &getPolicyRules},
@@ -122,6 +122,59 @@ var policyOperations = []connector.Operation{
 		Endpoints:   []*abi.Endpoint{&getPolicyRule, &activatePolicyRule, &deactivatePolicyRule},
 		Do:          movePolicyRule,
 	},
+	{
+		Name:        "list_policy_rules",
+		Addition:    true,
+		Summary:     "Lists the rules of a policy: whom each applies to, and what it allows or requires.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{policyInput},
+		Example:     `{"policy":"00po1df5wPpmRq0NcwkO"}`,
+		Key:         "id",
+		Columns:     policyRuleColumns,
+		Display:     "priority name type status system last_updated id",
+		Endpoints:   []*abi.Endpoint{&getPolicyRules},
+		List:        &connector.List{Endpoint: getPolicyRules.Endpoint, Path: policyBlank, OptionalLimit: true, Noun: "policy", Type: "Policy"},
+		View:        &abi.View{Name: "policy_rules", Of: ofPolicies, Comment: "The rules of each policy: a request for each."},
+	},
+	{
+		Name:        "list_policy_mappings",
+		Addition:    true,
+		Summary:     "Lists what a policy is mapped to, such as the applications of an access policy.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{policyInput},
+		Example:     `{"policy":"rstRbPYrn5CYboKucwkO"}`,
+		Key:         "id",
+		Columns: []connector.Column{
+			{"id", abi.Varchar, "id", "the mapping's id"},
+			{"application_link", abi.Varchar, "_links.application.href", "link to the application"},
+			{"policy_link", abi.Varchar, "_links.policy.href", "link to the policy"},
+			{"links", abi.JSON, "_links", ""},
+		},
+		Display:   "id application_link",
+		Endpoints: []*abi.Endpoint{&getPolicyMappings},
+		List:      &connector.List{Endpoint: getPolicyMappings.Endpoint, Path: policyBlank, Noun: "policy", Type: "Policy"},
+		View:      &abi.View{Name: "policy_mappings", Of: ofPolicies, Comment: "What each policy is mapped to: a request for each."},
+	},
+}
+
+var policyBlank = []connector.Blank{{"policyId", "policy"}}
+
+var policyRuleColumns = []connector.Column{
+	{"id", abi.Varchar, "id", "the rule's id"},
+	{"name", abi.Varchar, "name", ""},
+	{"type", abi.Varchar, "type", "such as SIGN_ON, PASSWORD or ACCESS_POLICY"},
+	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
+	{"priority", abi.BigInt, "priority", "the lowest is evaluated first"},
+	{"system", abi.Boolean, "system", "created by Okta"},
+	{"created", abi.TimestampTZ, "created", ""},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"conditions", abi.JSON, "conditions", "to whom it applies"},
+	{"actions", abi.JSON, "actions", "what it allows or requires"},
+	{"links", abi.JSON, "_links", ""},
 }
 
 // policyDisplay lists the columns that a table for people shows.
@@ -142,7 +195,18 @@ var policyColumns = []connector.Column{
 	{"settings", abi.JSON, "settings", ""},
 	{"embedded", abi.JSON, "_embedded", ""},
 	{"links", abi.JSON, "_links", ""},
+	{"rules", abi.JSON, "rules|_embedded.rules", "with include_rules, or with expand rules"},
 }
+
+// policyAnswers are the requests that select policies.
+var policyAnswers = []abi.Answer{
+	{Operation: "get_policy", Each: 8, Conditions: []abi.Condition{{Column: "id", Value: "policy"}}},
+	{Operation: "list_policies", Each: len(policyTypes), Conditions: []abi.Condition{{Column: "type", Value: "type"}}},
+	{Operation: "list_policies", Conditions: []abi.Condition{{Column: "status", Value: "status"}}},
+}
+
+// ofPolicies is for views that have a list for each policy.
+var ofPolicies = &abi.ViewOf{View: "policies", Column: "id", Input: "policy", As: "policy_id", Match: "^[A-Za-z0-9]{20}$"}
 
 // policyTypes are the types in Okta's OpenAPI document 2026.06. Okta lists one type at a time.
 var policyTypes = [...]string{"OKTA_SIGN_ON", "PASSWORD", "MFA_ENROLL", "IDP_DISCOVERY", "ACCESS_POLICY", "PROFILE_ENROLLMENT",

@@ -53,6 +53,10 @@ var zoneOperations = []connector.Operation{
 		Display:   zoneDisplay,
 		Endpoints: []*abi.Endpoint{&getZones},
 		List:      &connector.List{Endpoint: getZones.Endpoint, Query: []connector.Param{{"filter", "filter"}}, OptionalLimit: true},
+		View: &abi.View{Name: "zones", Answers: []abi.Answer{
+			{Operation: "get_zone", Conditions: []abi.Condition{{Column: "id", Value: "zone"}}},
+			{Operation: "list_zones", Filter: "filter", Conditions: attributes(equal, "usage usage", "system system")},
+		}},
 	},
 	{
 		Name:        "get_zone",

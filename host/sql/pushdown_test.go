@@ -84,6 +84,20 @@ func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
 		{"users without a factor", `SELECT count(*) < 20 FROM okta.users u LEFT JOIN okta.user_factors f ON f.user_id = u.id WHERE u.status = 'LOCKED_OUT' AND f.id IS NULL`, `[true]`, 25},
 		{"factors of what is no id", `SELECT count(*) FROM okta.user_factors WHERE user_id = 'ada.lovelace@example.com'`, `[0]`, 0},
 		{"factors of an unknown user", `SELECT count(*) FROM okta.user_factors WHERE user_id = '00u00000000000000000'`, `[0]`, 1},
+		{"an application by id", `SELECT count(*) FROM okta.applications WHERE id = (SELECT min(id) FROM okta.applications)`, `[1]`, 2},
+		{"applications by status", `SELECT count(*) FROM okta.applications WHERE status = 'INACTIVE'`, `[1]`, 1},
+		{"an application by label", `SELECT count(*) FROM okta.applications WHERE label = 'Lunch' AND status = 'INACTIVE'`, `[1]`, 1},
+		{"policies of a type", `SELECT count(*) FROM okta.policies WHERE type = 'PASSWORD'`, `[1]`, 1},
+		{"policies of two types", `SELECT count(*) FROM okta.policies WHERE type IN ('PASSWORD', 'OKTA_SIGN_ON')`, `[3]`, 2},
+		{"a policy by id", `SELECT count(*) FROM okta.policies WHERE id = getvariable('policy')`, `[1]`, 1},
+		{"policies of an unknown type", `SELECT count(*) FROM okta.policies WHERE type = 'NO_SUCH_TYPE'`, `[0]`, 12},
+		{"rules of a policy", `SELECT count(*) FROM okta.policy_rules WHERE policy_id = getvariable('policy')`, `[1]`, 1},
+		{"rules of policies of a type", `SELECT count(*) FROM okta.policies p JOIN okta.policy_rules r ON r.policy_id = p.id WHERE p.type = 'PASSWORD'`, `[1]`, 2},
+		{"applications of access policies", `SELECT count(*) FROM okta.policies p JOIN okta.policy_mappings m ON m.policy_id = p.id WHERE p.type = 'ACCESS_POLICY'`, `[3]`, 2},
+		{"scopes of every server", `SELECT count(*) >= 3 FROM okta.scopes`, `[true]`, 4},
+		{"claims of the default server", `SELECT count(*) > 0 FROM okta.claims WHERE authorization_server_id = 'default'`, `[true]`, 1},
+		{"blocklists", `SELECT count(*) FROM okta.zones WHERE usage = 'BLOCKLIST' AND NOT system`, `[1]`, 1},
+		{"the org", `SELECT count(*) FROM okta.org WHERE id IS NOT NULL`, `[1]`, 2},
 		{"what is not in a list", `SELECT count(*) FROM (SELECT id FROM okta.users WHERE title NOT IN ('') AND id = 'x' QUALIFY row_number() OVER (PARTITION BY status ORDER BY id) = 1)`, `[0]`, 1},
 		{"a list", `SELECT count(*) FROM okta.users WHERE login IN ('a','b','c','d','e','f','g','h','i','j','k','alan.turing@example.com')`, `[1]`, 1},
 		{"a list that is not known", `SELECT count(*) FROM okta.users WHERE login IN (SELECT 'nobody' || i FROM range(3) t(i)) OR login = 'x'`, `[0]`, 5},
@@ -91,6 +105,7 @@ func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			if test.name == "a user by id" {
 				if _, err := try(t.Context(), db, `SET VARIABLE ada = (SELECT id FROM okta.users WHERE login = 'ada.lovelace@example.com');
+					SET VARIABLE policy = (SELECT id FROM okta.policies WHERE type = 'PASSWORD');
 					CREATE VIEW mine AS SELECT * FROM okta.users`); err != nil {
 					t.Fatal(err)
 				}

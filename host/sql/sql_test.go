@@ -156,7 +156,7 @@ func TestViews_OfListsWithoutRequiredInput_Exist(t *testing.T) {
 			expected = append(expected, name)
 		}
 	}
-	for _, name := range []string{"system_log", "user_factors", "user_devices", "application_users"} {
+	for _, name := range []string{"system_log", "user_factors", "user_devices", "application_users", "policy_rules", "policy_mappings", "scopes", "claims", "org"} {
 		if !slices.ContainsFunc(m.Manifest().Views, func(v abi.View) bool { return v.Name == name }) {
 			t.Errorf("the manifest has no view %s", name)
 		}

@@ -217,6 +217,7 @@ func readers() map[string][2]string {
 		"GET /api/v1/sessions/{sessionId}":                        {"lookup_session", `{"session":"101"}`},
 		"GET /api/v1/policies":                                    {"list_policies", `{"type":"ACCESS_POLICY"}`},
 		"GET /api/v1/policies/{policyId}":                         {"get_policy", `{"policy":"00p1"}`},
+		"GET /api/v1/policies/{policyId}/rules":                   {"list_policy_rules", `{"policy":"00p1"}`},
 		"GET /api/v1/zones":                                       {"list_zones", `{}`},
 		"GET /api/v1/zones/{zoneId}":                              {"get_zone", `{"zone":"nzo1"}`},
 		"GET /api/v1/authorizationServers":                        {"list_authorization_servers", `{}`},

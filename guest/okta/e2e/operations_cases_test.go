@@ -363,6 +363,14 @@ var uses = map[string]use{
 		good: reads(`{"policy":"<policy PASSWORD>"}`, `{"policy":"<policy PASSWORD>","include_rules":true}`), missing: []string{`{"policy":"00pnosuchpolicy00000"}`, `{"policy":"00pnosuchpolicy00000","include_rules":true}`},
 		fields: map[string]string{"policy": `"policy":"<policy MFA_ENROLL>"`, "include_rules": `"include_rules":true`},
 	},
+	"list_policy_rules": {
+		good: reads(`{"policy":"<policy OKTA_SIGN_ON>"}`), missing: []string{`{"policy":"00pnosuchpolicy00000"}`},
+		fields: map[string]string{"policy": `"policy":"<policy PASSWORD>"`},
+	},
+	"list_policy_mappings": {
+		good: reads(`{"policy":"<policy ACCESS_POLICY>"}`), missing: []string{`{"policy":"00pnosuchpolicy00000"}`},
+		fields: map[string]string{"policy": `"policy":"<policy PASSWORD>"`},
+	},
 	"update_policy": {
 		seldom: []string{`{"policy":"<inactive policy>","patch":{"status":"ACTIVE"}}`},
 		good: []good{{in: `{"policy":"<policy PASSWORD>","patch":{"description":"Reviewed"}}`, events: "policy.lifecycle.update"},

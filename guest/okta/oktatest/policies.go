@@ -24,6 +24,7 @@ func policyEndpoints() []endpoint {
 		{pattern: "GET /api/v1/policies/{policyId}/rules/{ruleId}", bucket: "/api/v1", handle: getPolicyRule},
 		{pattern: "POST /api/v1/policies/{policyId}/rules/{ruleId}/lifecycle/activate", bucket: "/api/v1", handle: activatePolicyRule},
 		{pattern: "POST /api/v1/policies/{policyId}/rules/{ruleId}/lifecycle/deactivate", bucket: "/api/v1", handle: deactivatePolicyRule},
+		{pattern: "GET /api/v1/policies/{policyId}/mappings", bucket: "/api/v1", handle: listPolicyMappings},
 	}
 }
 
@@ -43,6 +44,9 @@ type policy struct {
 	created, lastUpdated millis
 	rules                []*policyRule
 }
+
+// catchAll is the name of the last rule of an Identity Engine policy, which has no conditions.
+const catchAll = "Catch-all Rule"
 
 type policyRule struct {
 	id, name, kind       string
@@ -75,10 +79,14 @@ func (o *Org) seedPolicies() {
 			policyRule{name: "With a second factor", kind: "SIGN_ON", custom: true, actions: `{"signon":{"access":"ALLOW","requireFactor":true,"factorPromptMode":"ALWAYS","rememberDeviceByDefault":false,"session":{"usePersistentCookie":false,"maxSessionIdleMinutes":60,"maxSessionLifetimeMinutes":480}}}`}},
 		{"PASSWORD", true, 1, `{` + fallback + `,"conditions":{` + people + `,"authProvider":{"provider":"OKTA"}},"settings":` + seededPasswordSettings + `}`,
 			policyRule{name: "Default Rule", kind: "PASSWORD", actions: `{"passwordChange":{"access":"ALLOW"},"selfServicePasswordReset":{"access":"ALLOW"},"selfServiceUnlock":{"access":"DENY"}}`}},
-		{"MFA_ENROLL", true, 1, `{` + fallback + `,"conditions":{` + people + `},"settings":` + o.seededEnrollment() + `}`, policyRule{}},
-		{"IDP_DISCOVERY", true, 1, `{"name":"Idp Discovery Policy","description":null,"conditions":null}`, policyRule{}},
-		{"ACCESS_POLICY", true, 1, `{"name":"Okta Admin Console","description":null,"conditions":null}`, policyRule{}},
-		{"PROFILE_ENROLLMENT", true, 1, `{"name":"Default Policy","description":"Default policy","conditions":null}`, policyRule{}},
+		{"MFA_ENROLL", true, 1, `{` + fallback + `,"conditions":{` + people + `},"settings":` + o.seededEnrollment() + `}`,
+			policyRule{name: "Default Rule", kind: "MFA_ENROLL", actions: `{"enroll":{"self":"CHALLENGE"}}`}},
+		{"IDP_DISCOVERY", true, 1, `{"name":"Idp Discovery Policy","description":null,"conditions":null}`,
+			policyRule{name: "Default Rule", kind: "IDP_DISCOVERY", actions: `{"idp":{"providers":[{"type":"OKTA"}]}}`}},
+		{"ACCESS_POLICY", true, 1, `{"name":"Okta Admin Console","description":null,"conditions":null}`,
+			policyRule{name: catchAll, kind: "ACCESS_POLICY", actions: `{"appSignOn":{"access":"ALLOW","verificationMethod":{"factorMode":"2FA","type":"ASSURANCE","reauthenticateIn":"PT2H","constraints":[]}}}`}},
+		{"PROFILE_ENROLLMENT", true, 1, `{"name":"Default Policy","description":"Default policy","conditions":null}`,
+			policyRule{name: catchAll, kind: "PROFILE_ENROLLMENT", actions: `{"profileEnrollment":{"access":"DENY","unknownUserAction":"DENY","activationRequirements":{"emailVerification":true}}}`}},
 	} {
 		if slices.Contains(enginePolicyTypes, p.kind) && o.cfg.Engine != "idx" {
 			continue
@@ -304,6 +312,31 @@ func (o *Org) switchPolicy(c *call, off bool) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
+// listPolicyMappings returns the applications of an access policy, as in Okta's OpenAPI document, PolicyMapping. The
+// applications of the org have the only access policy. Other policies have none.
+func listPolicyMappings(o *Org, c *call) (answer, error) {
+	p, err := o.findPolicy(c)
+	if err != nil {
+		return answer{}, err
+	}
+	buf := []byte{'['}
+	self := "/api/v1/policies/" + p.id
+	for i, a := range o.apps {
+		if p.kind != "ACCESS_POLICY" {
+			break
+		}
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		id := o.ids.seeded("rsm", domainPolicyMapping, i)
+		buf = append(appendKey(appendField(append(buf, '{'), "id", id), "_links"), '{')
+		buf = appendAllowed(buf, "self", c.origin, self+"/mappings/"+id, "GET", "DELETE")
+		buf = appendAllowed(buf, "application", c.origin, "/api/v1/apps/"+a.id, "GET")
+		buf = append(appendAllowed(buf, "policy", c.origin, self, "GET"), "}}"...)
+	}
+	return answer{body: append(buf, ']')}, nil
+}
+
 func listPolicyRules(o *Org, c *call) (answer, error) {
 	p, err := o.findPolicy(c)
 	if err != nil {
@@ -332,7 +365,11 @@ func appendPolicyRule(buf []byte, p *policy, r *policyRule, origin string) []byt
 	buf = appendTime(buf, "created", r.created)
 	buf = appendTime(buf, "lastUpdated", r.lastUpdated)
 	buf = appendBool(buf, "system", !r.custom)
-	buf = append(appendKey(buf, "conditions"), `{"people":{"users":{"exclude":[]}},"network":{"connection":"ANYWHERE"}}`...)
+	conditions := `{"people":{"users":{"exclude":[]}},"network":{"connection":"ANYWHERE"}}`
+	if r.name == catchAll { // recorded
+		conditions = "null"
+	}
+	buf = append(appendKey(buf, "conditions"), conditions...)
 	buf = appendRaw(buf, "actions", []byte(r.actions))
 	buf = append(appendKey(buf, "_links"), '{')
 	self := "/api/v1/policies/" + p.id + "/rules/" + r.id

@@ -113,3 +113,17 @@ func TestPolicyPriorities_AfterChanges_AreUnique(t *testing.T) {
 		seen[key] = true
 	}
 }
+
+func TestPolicyParts_OfEachType_AreListed(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	for _, p := range h.org.Policies() {
+		self, typ := "/api/v1/policies/"+gjson.GetBytes(p, "id").Str, gjson.GetBytes(p, "type").Str
+		h.want(h.get(self+"/rules"), 200, "")
+		r := h.get(self + "/mappings")
+		h.want(r, 200, "")
+		same(t, "applications of "+typ, len(r.get("#._links.application.href").Array()) > 0, typ == "ACCESS_POLICY")
+	}
+	for _, part := range []string{"rules", "mappings"} {
+		h.want(h.get("/api/v1/policies/00pNone/"+part), 404, "E0000007")
+	}
+}

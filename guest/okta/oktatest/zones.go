@@ -34,6 +34,7 @@ const (
 	domainPolicyRule
 	domainApp
 	domainGroupRule
+	domainPolicyMapping
 )
 
 // System zones with special rules.
