@@ -47,7 +47,7 @@ type state struct {
 
 type userFacts struct {
 	Status, Title, Type, App string // App is the scope of the assignment to the one application
-	Sessions                 bool
+	Sessions, Grants         bool
 	Factors, Groups          []string
 	Roles                    []string // direct roles
 }
@@ -181,7 +181,7 @@ func (o *modelOrg) look() *state {
 		}
 		u := gjson.ParseBytes(text)
 		id := u.Get("id").Str
-		f := &userFacts{Status: u.Get("status").Str, Title: u.Get("profile.title").Str, Type: u.Get("type.id").Str, Sessions: len(o.org.SignIns(id).Sessions) > 0,
+		f := &userFacts{Status: u.Get("status").Str, Title: u.Get("profile.title").Str, Type: u.Get("type.id").Str, Sessions: len(o.org.SignIns(id).Sessions) > 0, Grants: len(o.org.Grants(id)) > 0,
 			App: o.read("/api/v1/apps/" + o.app + "/users/" + id).Get("scope").Str, Roles: own(id, "USER")}
 		for _, factor := range o.org.Factors(id) {
 			f.Factors = append(f.Factors, gjson.GetBytes(factor, "factorType").Str)
@@ -249,7 +249,7 @@ func (s step) input(o *modelOrg) string {
 		return `{"user":` + q(s.on) + `,"type":` + q(s.with) + `}`
 	case "policy_lifecycle_action", "policy_rule_lifecycle_action", "group_rule_lifecycle_action", "zone_lifecycle_action":
 		return `{` + s.on + `,"action":` + q(s.with) + `}`
-	case "deactivate_user", "reactivate_user", "delete_user", "revoke_session", "reset_all_factors":
+	case "deactivate_user", "reactivate_user", "delete_user", "revoke_session", "reset_all_factors", "revoke_user_grants":
 		return `{"user":` + q(s.on) + `}`
 	case "reset_factor":
 		return `{"user":` + q(s.on) + `,"factor":` + q(s.with) + `}`
@@ -341,6 +341,7 @@ var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 		return pick(r, o.logins), pick(r, append(o.org.UserTypes(), "otynosuchtype0000000"))
 	},
 	"reset_all_factors":            func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), "" },
+	"revoke_user_grants":           func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), "" },
 	"policy_lifecycle_action":      modelSwitch("policy_lifecycle_action"),
 	"policy_rule_lifecycle_action": modelSwitch("policy_rule_lifecycle_action"),
 	"group_rule_lifecycle_action":  modelSwitch("group_rule_lifecycle_action"),
@@ -435,7 +436,7 @@ func foresee(s *state, st step) forecast {
 		return f
 	}
 	wantsUser := slices.Contains([]string{"update_user", "deactivate_user", "reactivate_user", "delete_user", "user_lifecycle_action", "add_group_member", "remove_group_member",
-		"assign_application_user", "unassign_application_user", "reset_factor", "revoke_session", "set_user_type", "reset_all_factors"}, st.op)
+		"assign_application_user", "unassign_application_user", "reset_factor", "revoke_session", "set_user_type", "reset_all_factors", "revoke_user_grants"}, st.op)
 	wantsGroup := slices.Contains([]string{"update_group", "delete_group", "assign_application_group", "unassign_application_group"}, st.op)
 	if wantsUser && u == nil || wantsGroup && g == nil {
 		return ends(abi.NotFound)
@@ -517,6 +518,11 @@ func foresee(s *state, st step) forecast {
 			return ends(abi.Rejected)
 		}
 		u.Factors = slices.DeleteFunc(u.Factors, func(k string) bool { return k == st.with })
+	case "revoke_user_grants":
+		if !u.Grants {
+			return ends(abi.Unchanged)
+		}
+		u.Grants = false
 	case "reset_all_factors":
 		if in("STAGED", "DEPROVISIONED") {
 			return ends(abi.Rejected)

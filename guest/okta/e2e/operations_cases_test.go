@@ -539,6 +539,15 @@ var uses = map[string]use{
 		good: reads(`{}`, `{"type":"<user type>"}`, `{"type":"<other user type>"}`), missing: []string{`{"type":"otynosuchtype0000000"}`},
 		fields: map[string]string{"type": `"type":"<other user type>"`},
 	},
+	"revoke_user_grants": {
+		good: []good{
+			{in: `{` + ada + `}`, events: "app.oauth2.as.consent.revoke.user"},
+			{in: `{` + ada + `,"client":"<client 0>"}`, events: "app.oauth2.as.consent.revoke.user.client"},
+		},
+		missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`},
+		wrong:   []wrong{{`{"user":"ada.lovelace"}`, "short_name"}},
+		fields:  map[string]string{"user": `"user":"alan.turing@example.com"`, "client": `"client":"<client 1>"`},
+	},
 	"list_user_grants": {
 		good: reads(`{` + ada + `}`), missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`},
 		fields: map[string]string{"user": `"user":"robin.keeper@example.com"`, "scope": `"scope":"openid"`, "expand": `"expand":"scope"`, "limit": `"limit":1`, "page_size": `"page_size":1`},

@@ -39,6 +39,7 @@ var effects = []string{
 	"suspends or removes devices",
 	"switches group rules on or off, or makes them invalid",
 	"changes another user's type",
+	"revokes what another user granted to applications",
 	"sees a secret that Okta returns",
 }
 
@@ -50,6 +51,7 @@ type siege struct {
 	department                           string // what the rule looks for
 	app, device, policy, zone, authority string
 	client                               string
+	granting                             string // a user who granted scopes to client
 	policyRule, groupRule, userType      string // a rule of the policy that is not its default rule; a rule that fills byRule
 }
 
@@ -77,6 +79,7 @@ func newSiege(t *testing.T) *siege {
 		return s.api(t, "POST", "/api/v1/groups", `{"profile":{"name":"`+name+`"}}`).Get("id").String()
 	}
 	s.admin, s.mallory, s.staged = s.org.UserIDs()[0], user("mallory@example.com", "", `,"credentials":{"password":{"value":"Correct horse battery 9"}}`), user("staged@example.com", "?activate=false", "")
+	s.granting = s.org.UserIDs()[1]
 	s.invited = user("invited@example.com", "?activate=true", "")
 	s.powerful, s.plain = group("Powerful"), group("Plain")
 	rule := gjson.ParseBytes(s.org.GroupRules()[0])
@@ -104,7 +107,7 @@ func (s *siege) values(endpoint, blank string) []string {
 	}
 	switch blank {
 	case "id", "userId":
-		return []string{s.mallory, s.admin, s.staged, s.invited}
+		return []string{s.mallory, s.admin, s.staged, s.invited, s.granting}
 	case "groupId":
 		return []string{s.powerful, s.byRule, s.plain, s.powerful + "/roles", s.powerful + "/users/" + s.mallory}
 	case "factorId":
@@ -221,15 +224,17 @@ func (s *siege) requests(t *testing.T, e abi.Endpoint) (texts []string) {
 // standing is what an attack may change.
 type standing struct {
 	roles, status, profiles, types, signIns, factors map[string]string
+	grants                                           map[string]int
 	groupRules, members, rules, devices              string // members of the group with a role
 }
 
 func (s *siege) standing() standing {
-	n := standing{roles: map[string]string{}, status: map[string]string{}, profiles: map[string]string{}, types: map[string]string{}, signIns: map[string]string{}, factors: map[string]string{}}
+	n := standing{roles: map[string]string{}, status: map[string]string{}, profiles: map[string]string{}, types: map[string]string{}, grants: map[string]int{}, signIns: map[string]string{}, factors: map[string]string{}}
 	for _, id := range s.org.UserIDs() {
 		user, _ := s.org.User(id)
 		u := gjson.ParseBytes(user)
 		n.status[id], n.profiles[id] = u.Get("status").String(), u.Get("profile.login").String()+u.Get("profile.email").String()+u.Get("profile.department").String()
+		n.grants[id] = len(s.org.Grants(id))
 		n.types[id] = u.Get("type.id").String()
 		n.roles[id] = fmt.Sprintf("%s", s.org.AssignedRoles(id))
 		n.signIns[id], n.factors[id] = fmt.Sprint(s.org.SignIns(id)), fmt.Sprint(len(s.org.Factors(id)))
@@ -276,6 +281,7 @@ func (s *siege) judge(before, after standing, answers []gjson.Result) map[string
 		now, there := after.status[id]
 		is(5, !there || was == "ACTIVE" && now != "ACTIVE" || was != now && now == "DEPROVISIONED")
 		is(4, there && id != s.mallory && before.profiles[id] != after.profiles[id])
+		is(12, there && id != s.mallory && before.grants[id] > after.grants[id])
 		is(11, there && id != s.mallory && before.types[id] != after.types[id])
 		is(6, there && (before.signIns[id] != after.signIns[id] || before.factors[id] > after.factors[id]))
 	}
@@ -285,7 +291,7 @@ func (s *siege) judge(before, after standing, answers []gjson.Result) map[string
 	for _, a := range answers {
 		body := a.Get("body").String()
 		is(2, accessMembers.MatchString(body))
-		is(12, secretMembers.MatchString(body))
+		is(13, secretMembers.MatchString(body))
 	}
 	return found
 }

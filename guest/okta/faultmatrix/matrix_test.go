@@ -93,6 +93,8 @@ var actions = []action{
 	{op: "unassign_application_group", input: `{` + app + `,` + crew + `}`},
 	{op: "reset_factor", input: `{` + ada + `,"factor":"sms"}`},
 	{op: "reset_all_factors", input: `{` + ada + `}`, once: true},
+	{op: "revoke_user_grants", input: `{` + ada + `}`},
+	{op: "revoke_user_grants", input: `{` + ada + `,"client":"{client}"}`},
 	{op: "set_user_type", input: `{` + ada + `,"type":"oty2YJtuevlpesV9cwkO"}`},
 	{op: "policy_lifecycle_action", input: `{"policy":"00p8l5ONQvS5VGwfcwkO","action":"deactivate"}`},
 	{op: "policy_lifecycle_action", input: `{` + offPolicy + `,"action":"activate"}`},
@@ -378,6 +380,13 @@ func (o *org) fill(t *testing.T, input string) string {
 		t.Fatal("the group has no members")
 	}
 	input = strings.Replace(input, member, members[0], 1)
+	var client struct {
+		ID string `json:"client_id"`
+	}
+	if err := json.Unmarshal(o.Clients()[0], &client); err != nil {
+		t.Fatal(err)
+	}
+	input = strings.Replace(input, "{client}", client.ID, 1)
 	input = off.ReplaceAllStringFunc(input, func(mark string) string {
 		parts := off.FindStringSubmatch(mark)
 		r := httptest.NewRequest(http.MethodPost, "/api/v1/"+parts[1]+parts[2]+"/lifecycle/deactivate", nil)

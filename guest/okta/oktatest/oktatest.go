@@ -25,21 +25,22 @@ type Org struct {
 
 	compressors, buffers sync.Pool // reusable memory, without state
 
-	mu       sync.RWMutex // guards the following fields
-	users    directory
-	groups   groupStore
-	rules    groupRuleStore
-	devices  deviceStore
-	apps     []*application
-	policies []*policy
-	zones    []*zone
-	clients  []*client
-	servers  []*authServer
-	roles    roleStore
-	sessions sessionStore
-	factors  factorStore
-	hooks    hooks
-	profile  map[string]attribute // attributes that a user profile may have
+	mu            sync.RWMutex // guards the following fields
+	users         directory
+	groups        groupStore
+	rules         groupRuleStore
+	devices       deviceStore
+	apps          []*application
+	policies      []*policy
+	zones         []*zone
+	clients       []*client
+	servers       []*authServer
+	roles         roleStore
+	sessions      sessionStore
+	factors       factorStore
+	revokedGrants map[string]bool // by id
+	hooks         hooks
+	profile       map[string]attribute // attributes that a user profile may have
 
 	sortedMu sync.Mutex // guards sorted, which readers write
 	sorted   sortedSearch
@@ -71,6 +72,7 @@ func New(cfg Config) *Org {
 	o.seedGroupRules()
 	o.seedSessions()
 	o.factors = factorStore{}
+	o.revokedGrants = map[string]bool{}
 	o.seedApplications()
 	o.seedPolicies()
 	o.seedZones()

@@ -1,11 +1,19 @@
 package oktatest
 
-import "slices"
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+)
 
 // userGrantEndpoints serves the OAuth grants of users:
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserGrant/.
 func userGrantEndpoints() []endpoint {
-	return []endpoint{{pattern: "GET /api/v1/users/{userId}/grants", bucket: "/api/v1/users", handle: listUserGrants}}
+	return []endpoint{
+		{pattern: "GET /api/v1/users/{userId}/grants", bucket: "/api/v1/users", handle: listUserGrants},
+		{pattern: "DELETE /api/v1/users/{userId}/grants", bucket: "/api/v1/users", handle: revokeGrants},
+		{pattern: "DELETE /api/v1/users/{userId}/clients/{clientId}/grants", bucket: "/api/v1/users", handle: revokeGrants},
+	}
 }
 
 // userGrant is a scope that a user granted to an application.
@@ -24,6 +32,44 @@ func (o *Org) grantsOf(u *user) (all []userGrant) {
 	}
 	for i, scope := range grantedScopes {
 		all = append(all, userGrant{o.ids.seeded("oag", domainClient, 100*u.seq+i), o.clients[0].id, scope, millisOf(o.started)/1000*1000 - 30*day})
+	}
+	return slices.DeleteFunc(all, func(g userGrant) bool { return o.revokedGrants[g.id] })
+}
+
+// revokeGrants revokes a user's grants, or those to one client. A revoked grant is no longer listed, which is a guess.
+func revokeGrants(o *Org, c *call) (answer, error) {
+	u, err := o.findUser(c.PathValue("userId"))
+	if err != nil {
+		return answer{}, err
+	}
+	id, event := c.PathValue("clientId"), "app.oauth2.as.consent.revoke.user"
+	if id != "" {
+		if _, err := o.findClient(id); err != nil {
+			return answer{}, err
+		}
+		event = "app.oauth2.as.consent.revoke.user.client"
+	}
+	revoked := false
+	for _, g := range o.grantsOf(u) {
+		if id == "" || g.client == id {
+			o.revokedGrants[g.id], revoked = true, true
+		}
+	}
+	if revoked {
+		o.emit(c, event, "Consent revoked", o.userTarget(u))
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// Grants returns the OAuth grants of a user as in GET /api/v1/users/{userId}/grants.
+func (o *Org) Grants(id string) []json.RawMessage {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var all []json.RawMessage
+	if u := o.users.byID[id]; u != nil {
+		for _, g := range o.grantsOf(u) {
+			all = append(all, o.appendGrant(nil, u, g, o.cfg.PublicURL, false))
+		}
 	}
 	return all
 }
