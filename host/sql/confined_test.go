@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -35,13 +34,13 @@ func started(t *testing.T, config sql.Config) (db *sql.DB, pid int) {
 }
 
 func TestOpen_Process_HasNothingOfThisOne(t *testing.T) {
-	t.Setenv("OKTA_API_TOKEN", "a-secret-of-the-environment")
+	t.Setenv("DEPOT_KEY", "a-secret-of-the-environment")
 	file, err := os.Open("main_test.go") // open in this process
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	c, _ := warehouse(t)
 	_, pid := started(t, sql.Config{Connections: []*host.Connection{c}})
 	proc := fmt.Sprintf("/proc/%d/", pid)
 	environ, err := os.ReadFile(proc + "environ")
@@ -186,14 +185,14 @@ func TestParent_Helper_RunsAStatement(t *testing.T) {
 }
 
 func TestOpen_DatabaseFile_IsOfThisUserAlone(t *testing.T) {
-	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	c, _ := warehouse(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "kept.duckdb")
 	db, err := sql.Open(t.Context(), sql.Config{Connections: []*host.Connection{c}, Database: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask(t, db, "CREATE TABLE t AS FROM okta.users")
+	ask(t, db, "CREATE TABLE t AS FROM depot.items, range(3)")
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) < 2 {
 		t.Fatalf("%v, %v: no log of what is not in the file yet", files, err)

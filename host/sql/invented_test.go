@@ -3,6 +3,8 @@
 package sql_test
 
 import (
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -12,6 +14,22 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/sql"
 )
+
+// warehouse connects to a depot of five items, by the name depot.
+func warehouse(t testing.TB) (*host.Connection, *invented.Depot) {
+	t.Helper()
+	d := &invented.Depot{}
+	for i := range 5 {
+		d.Put(fmt.Sprint("drill-", i+1), "AB"[i%2:i%2+1])
+	}
+	return depotAt(t, "depot", d), d
+}
+
+// depotAt connects to a handler as to a depot.
+func depotAt(t testing.TB, name string, h http.Handler) *host.Connection {
+	t.Helper()
+	return hosttest.Serve(t, invented.Connector.Module(t), h, host.Config{Name: name}, host.ConnectOptions{})
+}
 
 // TestTables_OfAnInventedKind reads a service with other habits through the functions and the view of its manifest.
 func TestTables_OfAnInventedKind(t *testing.T) {

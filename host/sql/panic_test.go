@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -16,18 +15,19 @@ import (
 // What panics under a call of DuckDB's, on a thread of DuckDB's, ends a statement and not the
 // process. The connection's parts are taken away under it, so that every use of it panics.
 func TestQuery_WhenCodePanics_IsAnError(t *testing.T) {
-	c := reflect.ValueOf(connected(t, "okta", oktatest.New(oktatest.Config{}))).Elem()
+	connection, _ := warehouse(t)
+	c := reflect.ValueOf(connection).Elem()
 	broken := reflect.New(c.Type())
 	broken.Elem().Set(c)
 	db := open(t, sql.Config{Connections: []*host.Connection{broken.Interface().(*host.Connection)}})
-	ask(t, db, "PREPARE bound AS SELECT id FROM okta.groups; PREPARE counted AS SELECT count(*) FROM okta.groups")
+	ask(t, db, "PREPARE bound AS SELECT sku FROM depot.items; PREPARE counted AS SELECT count(*) FROM depot.items")
 	broken.Elem().SetZero()
 	for _, statement := range []string{
-		"FROM connector_table('okta', 'list_groups', '{}')", // bind
+		"FROM connector_table('depot', 'list_items', '{}')", // bind
 		"EXECUTE bound",   // fill
 		"EXECUTE counted", // fill, without a column
-		"SELECT connector_scalar('okta', 'list_groups', '{}')",
-		"SELECT connector_scalar('okta', 'lookup_user', json_object('user', i::VARCHAR)) FROM range(20) t(i)",
+		"SELECT connector_scalar('depot', 'list_items', '{}')",
+		"SELECT connector_scalar('depot', 'get_item', json_object('sku', i::VARCHAR)) FROM range(20) t(i)",
 	} {
 		_, err := try(t.Context(), db, statement)
 		var failed *sql.Error
@@ -39,5 +39,5 @@ func TestQuery_WhenCodePanics_IsAnError(t *testing.T) {
 		}
 		want(t, db, "SELECT 1", "[1]") // and goes on
 	}
-	want(t, db, "SELECT connector_try('okta', 'list_groups', '{}')", "[null]")
+	want(t, db, "SELECT connector_try('depot', 'list_items', '{}')", "[null]")
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -51,7 +50,7 @@ func fails(t *testing.T, db *sql.DB, statement string) *sql.Error {
 }
 
 func TestRun_StatementCrashesDuckDB_FailsAlone(t *testing.T) {
-	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	c, _ := warehouse(t)
 	db := open(t, sql.Config{Connections: []*host.Connection{c}})
 	tenant := open(t, sql.Config{Connections: []*host.Connection{c}})
 	ask(t, tenant, "CREATE TABLE kept AS SELECT 1 AS x")
@@ -62,13 +61,13 @@ func TestRun_StatementCrashesDuckDB_FailsAlone(t *testing.T) {
 			t.Errorf("%s: %s, session lost: %v", statement, failed.Message, failed.SessionLost)
 		}
 		want(t, db, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'gone'", "[0]")
-		want(t, db, "SELECT count(*) FROM okta.groups", "[5]")
+		want(t, db, "SELECT count(*) FROM depot.items", "[5]")
 		want(t, tenant, "FROM kept", "[1]")
 	}
 }
 
 func TestRun_StatementHangs_IsKilledAtItsTime(t *testing.T) {
-	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	c, _ := warehouse(t)
 	db := open(t, sql.Config{Connections: []*host.Connection{c}, Limits: sql.Limits{Time: 400 * time.Millisecond}})
 	for _, statement := range endless {
 		failed := fails(t, db, statement)
@@ -147,14 +146,14 @@ func TestRun_RowsAreNotAllRead_GoesOn(t *testing.T) {
 
 // TestOpen_UnsafeInProcess_AnswersTheSame holds both ways against each other.
 func TestOpen_UnsafeInProcess_AnswersTheSame(t *testing.T) {
-	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	c, _ := warehouse(t)
 	apart := open(t, sql.Config{Connections: []*host.Connection{c}})
 	within := open(t, sql.Config{Connections: []*host.Connection{c}, UnsafeInProcess: true})
 	for _, statement := range []string{
-		"FROM okta.users", "SELECT * FROM okta.system_log ORDER BY uuid LIMIT 50", "SHOW TABLES", "DESCRIBE okta.users", "FROM okta.groups",
-		"SELECT count(*), max(created) FROM okta.users GROUP BY status ORDER BY ALL", "SELECT connector_scalar('okta', 'list_groups', '{}')",
+		"FROM depot.items", "SELECT * FROM connector_table('depot', 'range_movements', '{}') ORDER BY no LIMIT 50", "SHOW TABLES", "DESCRIBE depot.items", "SELECT sku FROM depot.items",
+		"SELECT count(*), max(changed) FROM depot.items GROUP BY shelf ORDER BY ALL", "SELECT connector_scalar('depot', 'list_items', '{}')",
 		"SELECT NULL, true, 1::TINYINT, 1.5, 'x', [1, NULL], {'a': 1}, JSON '{\"b\": 1.10}', TIMESTAMPTZ '2026-01-02 03:04:05.678901+00', 'nan'::DOUBLE, 170141183460469231731687303715884105727::HUGEINT",
-		"SELEC 1", "FROM okta.userz", "FROM connector_table('okta', 'lookup_usr', '{}')", "CREATE MACRO lower(x) AS 1", "DROP SCHEMA okta CASCADE", "SELECT 1 WHERE false",
+		"SELEC 1", "FROM depot.itemz", "FROM connector_table('depot', 'get_itm', '{}')", "CREATE MACRO lower(x) AS 1", "DROP SCHEMA depot CASCADE", "SELECT 1 WHERE false",
 		"CREATE TABLE t AS SELECT 1 AS x", "INSERT INTO t FROM range(3)", "SELECT error('x')",
 	} {
 		a, errA := try(t.Context(), apart, statement)

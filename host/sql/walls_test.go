@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -94,7 +93,7 @@ func TestWalls_OfAQuery_AllowOnlyItsConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir()) // what lands here, lands in the user's folder
-	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	c, _ := warehouse(t)
 	kept := filepath.Join(t.TempDir(), "kept.duckdb")
 	for _, config := range []sql.Config{
 		{Connections: []*host.Connection{c}},
@@ -176,13 +175,14 @@ func TestWalls_DatabaseFile_IsClosedToQueries(t *testing.T) {
 
 func TestWalls_OverTheMemory_NothingIsSpilled(t *testing.T) {
 	t.Chdir(t.TempDir())
-	db, _ := demo(t, oktatest.Config{})
+	c, _ := warehouse(t)
+	db := open(t, sql.Config{Connections: []*host.Connection{c}})
 	want(t, db, "SELECT current_setting('temp_directory'), current_setting('enable_external_access'), current_setting('lock_configuration')", `["",false,true]`)
 }
 
 // To allow files is not to allow machine code, or the network.
 func TestWalls_ExtensionsWithFilesAllowed_AreRefused(t *testing.T) {
-	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
+	c, _ := warehouse(t)
 	db := open(t, sql.Config{Connections: []*host.Connection{c}, AllowFiles: true})
 	for statement, reason := range map[string]string{
 		"INSTALL httpfs": "neither installed nor loaded",
