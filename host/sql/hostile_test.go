@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -80,8 +79,8 @@ func (h *hostile) value(depth int) string {
 	case 5:
 		return h.pick("[1, NULL]", "[[1], []]", "{'a': 1, 'b': [NULL]}", "MAP {'k': [1]}", "MAP([], [])", "JSON '{\"a\":[1,{\"b\":null}]}'", "'{\"a\":1e999}'::JSON", "array_value(1, 2)")
 	case 6:
-		return "connector_" + h.pick("scalar", "try") + "('okta', '" + h.pick("org_identity", "lookup_user", "list_users", "deactivate_user", "validate", "x") + "', " +
-			h.pick("'{}'", "json_object('user', "+h.value(depth+1)+"::VARCHAR)", "repeat('[', 100000)", "'{\"limit\":1e999999}'", "NULL") + ")"
+		return "connector_" + h.pick("scalar", "try") + "('depot', '" + h.pick("get_item", "list_items", "range_movements", "scrap_item", "poll_movements", "x") + "', " +
+			h.pick("'{}'", "json_object('sku', "+h.value(depth+1)+"::VARCHAR)", "repeat('[', 100000)", "'{\"limit\":1e999999}'", "NULL") + ")"
 	case 7:
 		return "(SELECT " + h.pick("count(*)", "list(i)", "string_agg(i::VARCHAR)", "histogram(i)", "max(i)") + " FROM range(" + h.pick("10", "100000", "1000000000") + ") t(i))"
 	case 8:
@@ -129,9 +128,9 @@ func (h *hostile) next() string {
 	case 7:
 		return "CREATE " + h.pick("", "TEMP ", "OR REPLACE ") + "TABLE t" + fmt.Sprint(h.random.IntN(5)) + " AS SELECT " + h.value(0) + " AS x FROM range(" + h.pick("1", "1000", "100000000") + ")"
 	case 8:
-		return "SELECT " + h.call(0) + " OVER () FROM " + h.pick("okta.users", "okta.system_log", "connector_table('okta', 'list_users', '{}')", "range(100000)", "okta.users a, okta.users b, okta.users c, okta.users d, okta.users e")
+		return "SELECT " + h.call(0) + " OVER () FROM " + h.pick("depot.items", "connector_table('depot', 'range_movements', '{}')", "connector_table('depot', 'list_items', '{}')", "range(100000)", "range(250) a, depot.items b, range(250) c, depot.items d, range(250) e")
 	}
-	return "SELECT " + h.call(0) + h.pick("", " FROM range(1000)", " FROM okta.users", " IS NULL")
+	return "SELECT " + h.call(0) + h.pick("", " FROM range(1000)", " FROM depot.items", " IS NULL")
 }
 
 // children are the processes that this one started and that have not ended.
@@ -162,13 +161,14 @@ func TestHostileStatements_AmongOthers_HarmNobody(t *testing.T) {
 		count = min(count, 25)
 	}
 	h := newHostile(t, seed)
-	org := oktatest.New(oktatest.Config{RateLimits: map[string]int{"*": -1}})
-	ours, theirs := connected(t, "okta", org), connected(t, "okta", org)
+	ours, depot := warehouse(t)
+	depot.Fill(250)
+	theirs := depotAt(t, "depot", depot)
 	kept := filepath.Join(t.TempDir(), "tenant.duckdb")
 	dir := t.TempDir()
 	t.Chdir(dir)
 	tenant := open(t, sql.Config{Connections: []*host.Connection{ours}, Database: kept})
-	ask(t, tenant, "CREATE TABLE rounds(n INT, users INT)")
+	ask(t, tenant, "CREATE TABLE rounds(n INT, items INT)")
 	attacker, err := sql.Open(t.Context(), sql.Config{Connections: []*host.Connection{theirs}, Limits: sql.Limits{Time: 400 * time.Millisecond, Memory: 128 << 20, Pages: 200}})
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestHostileStatements_AmongOthers_HarmNobody(t *testing.T) {
 	rounds, events := 0, 0
 	others.Go(func() {
 		for ; ctx.Err() == nil; rounds++ {
-			out, err := try(context.WithoutCancel(ctx), tenant, fmt.Sprintf("INSERT INTO rounds SELECT %d, count(*) FROM okta.users; SELECT count(*) FROM okta.groups", rounds))
+			out, err := try(context.WithoutCancel(ctx), tenant, fmt.Sprintf("INSERT INTO rounds SELECT %d, count(*) FROM depot.items, range(50); SELECT count(*) FROM depot.items", rounds))
 			if err != nil || !strings.HasSuffix(out, "\n[5]\n") {
 				t.Errorf("the other tenant got %q, %v", out, err)
 				return
@@ -191,15 +191,15 @@ func TestHostileStatements_AmongOthers_HarmNobody(t *testing.T) {
 	others.Go(func() {
 		for ctx.Err() == nil {
 			read := 0
-			for _, err := range ours.Source(context.WithoutCancel(ctx), host.SourceOptions{Operation: "poll_system_log_page"}) {
+			for _, err := range ours.Source(context.WithoutCancel(ctx), host.SourceOptions{Operation: "poll_movements"}) {
 				if err != nil {
 					t.Errorf("the ingest failed: %v", err)
 					return
 				}
 				read++
 			}
-			if read != org.EventCount() {
-				t.Errorf("the ingest got %d of %d events", read, org.EventCount())
+			if read != depot.MovementCount() {
+				t.Errorf("the ingest got %d of %d records", read, depot.MovementCount())
 				return
 			}
 			events += read
@@ -233,10 +233,10 @@ func TestHostileStatements_AmongOthers_HarmNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want(t, patient, "SELECT count(*) FROM okta.groups", "[5]")
+	want(t, patient, "SELECT count(*) FROM depot.items", "[5]")
 	stop()
 	others.Wait()
-	want(t, tenant, "SELECT count(DISTINCT users) FROM rounds", "[1]")
+	want(t, tenant, "SELECT count(DISTINCT items) FROM rounds", "[1]")
 	t.Logf("%d statements: %d failed, %d ended their process, the longest took %v; meanwhile %d rounds of the other tenant, %d events", count, failed, crashed,
 		longest.Round(time.Millisecond), rounds, events)
 	if crashed == 0 || rounds == 0 || events == 0 {
