@@ -125,8 +125,8 @@ func TestSend_ProxyFails_SaysWhatToDo(t *testing.T) {
 		"endless":           {func(p *proxytest.Proxy) { p.Raw = "HTTP/1.1 200 OK\r\n" + strings.Repeat("a: b\r\n", 1<<14) }, "", "", "its answer is not HTTP", true},
 		"half an answer":    {func(p *proxytest.Proxy) { p.Raw = "HTTP/1.1 2" }, "", "", "it broke the connection without an answer", false},
 		"gone":              {nil, "", "", "it accepts no connection", false},
-		"TLS to http":       {func(*proxytest.Proxy) {}, "", "https", "it does not speak TLS", false},
-		"SOCKS to http":     {func(p *proxytest.Proxy) { p.Raw, p.Early = "HTTP/1.1 400 Bad Request\r\n\r\n", true }, "", "socks5", "its answer is not SOCKS 5", true},
+		"TLS to http":       {func(*proxytest.Proxy) {}, "", "https", "it does not speak TLS but HTTP: write http://127.0.0.1:", true},
+		"SOCKS to http":     {func(p *proxytest.Proxy) { p.Raw, p.Early = "HTTP/1.1 400 Bad Request\r\n\r\n", true }, "", "socks5", "it does not speak SOCKS 5 but HTTP: write http://127.0.0.1:", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proxy := proxytest.New(t, c.change)

@@ -143,7 +143,10 @@ func (s Settings) proxyFor(base *url.URL) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Names.Proxy, err)
 	}
-	p := &Proxy{url: u, names: s.Names, secret: newSecret(func(context.Context) (secrets.Value, error) { return credentials, nil }, nil)}
+	p := &Proxy{url: u, names: s.Names, place: "for " + s.Names.Proxy, secret: newSecret(func(context.Context) (secrets.Value, error) { return credentials, nil }, nil)}
+	if s.Proxy == Environment {
+		p.place = "in the environment"
+	}
 	if s.Secret != "" {
 		p.secret = newSecret(s.credentials, func() string {
 			if stamper, ok := s.Resolver.(secrets.Stamper); ok {

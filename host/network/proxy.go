@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/proxy"
@@ -26,6 +27,7 @@ import (
 type Proxy struct {
 	url    *url.URL
 	names  Names
+	place  string // where its address is written, with "in" or "for"
 	secret secret
 }
 
@@ -41,6 +43,7 @@ type Error struct {
 	Lasting bool
 	cause   error
 	unknown bool // the proxy refuses the user or password
+	foreign bool // the answer, or its lack, may be that of another protocol
 }
 
 // Error implements error.
@@ -51,6 +54,13 @@ func (e *Error) Unwrap() error { return e.cause }
 
 func (p *Proxy) failed(cause error, format string, args ...any) *Error {
 	return &Error{Proxy: p.String(), Reason: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// misunderstood is failed for what may be the answer of another protocol.
+func (p *Proxy) misunderstood(cause error, format string, args ...any) *Error {
+	e := p.failed(cause, format, args...)
+	e.foreign = true
+	return e
 }
 
 func (p *Proxy) refused(format string, args ...any) *Error {
@@ -93,6 +103,36 @@ func (p *Proxy) unavailable(err error) *Error {
 
 // open opens a tunnel with the credentials. within is ctx with the time limit of a tunnel.
 func (p *Proxy) open(ctx, within context.Context, dial Dial, roots *x509.CertPool, address string, credentials secrets.Value) (net.Conn, error) {
+	limited := within
+	within, cancel := context.WithCancelCause(within)
+	defer cancel(nil)
+	silent := time.AfterFunc(silentFor, func() {
+		if other := p.speaks(within, dial); other != "" {
+			cancel(p.wrongScheme(other))
+		}
+	})
+	conn, err := p.exchange(within, dial, roots, address, credentials)
+	silent.Stop()
+	var e *Error
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.As(context.Cause(within), &e):
+		return nil, e
+	case limited.Err() != nil:
+		return nil, p.failed(limited.Err(), "it opened no connection to %s within %s: check the proxy", address, tunnelTimeout)
+	case errors.As(err, &e) && e.foreign:
+		if other := p.speaks(limited, dial); other != "" {
+			return nil, p.wrongScheme(other)
+		}
+	}
+	return nil, err
+}
+
+// exchange connects to the proxy and asks for a tunnel.
+func (p *Proxy) exchange(within context.Context, dial Dial, roots *x509.CertPool, address string, credentials secrets.Value) (net.Conn, error) {
 	conn, err := p.reach(within, dial, roots)
 	if err == nil {
 		stop := context.AfterFunc(within, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -108,12 +148,6 @@ func (p *Proxy) open(ctx, within context.Context, dial Dial, roots *x509.CertPoo
 			return conn, nil
 		}
 		_ = conn.Close()
-	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if within.Err() != nil {
-		return nil, p.failed(within.Err(), "it opened no connection to %s within %s: check the proxy", address, tunnelTimeout)
 	}
 	return nil, err
 }
@@ -140,7 +174,7 @@ func (p *Proxy) reach(ctx context.Context, dial Dial, roots *x509.CertPool) (net
 		if errors.As(err, &cert) {
 			return nil, p.refused("its certificate is not trusted: %s", Untrusted(cert, p.names.CAFile))
 		}
-		return nil, p.failed(err, "it does not speak TLS: check %s, or write http instead of https", p.names.Proxy)
+		return nil, p.misunderstood(err, "it does not speak TLS: check %s, or write http instead of https", p.names.Proxy)
 	}
 	return secure, nil
 }
@@ -160,9 +194,11 @@ func (p *Proxy) tunnel(conn net.Conn, credentials secrets.Value, address string)
 	resp, err := readHead(conn)
 	switch {
 	case errors.Is(err, errNotHTTP):
-		return p.refused("its answer is not HTTP: check the scheme and port in %s", p.names.Proxy)
+		e := p.refused("its answer is not HTTP: check the scheme and port in %s", p.names.Proxy)
+		e.foreign = true
+		return e
 	case err != nil:
-		return p.failed(err, "it broke the connection without an answer: check the proxy")
+		return p.misunderstood(err, "it broke the connection without an answer: check the proxy")
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
 		return nil
 	}
@@ -182,6 +218,7 @@ func (p *Proxy) judge(status int, withCredentials bool, address string) *Error {
 		e = p.refused("it does not allow connections to %s (403): ask its operator to allow them", address)
 	case status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented, status == http.StatusBadRequest, status == http.StatusNotFound:
 		e = p.refused("it does not open tunnels (%d to CONNECT): check %s", status, p.names.Proxy)
+		e.foreign = true // servers with TLS answer 400 to plain HTTP
 	default:
 		e = p.failed(nil, "it opened no connection to %s (%d): try again later, or ask its operator", address, status)
 	}
@@ -235,7 +272,11 @@ func (p *Proxy) socks(ctx context.Context, conn net.Conn, credentials secrets.Va
 	case strings.Contains(text, "not allowed by ruleset"):
 		return p.refused("it does not allow connections to %s: ask its operator to allow them", address)
 	case strings.Contains(text, "unexpected protocol version"):
-		return p.refused("its answer is not SOCKS 5: check the scheme and port in %s", p.names.Proxy)
+		e := p.refused("its answer is not SOCKS 5: check the scheme and port in %s", p.names.Proxy)
+		e.foreign = true
+		return e
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return p.misunderstood(err, "it broke the connection without an answer: check the proxy")
 	}
 	return p.failed(err, "it opened no connection to %s: try again later, or ask its operator", address)
 }
