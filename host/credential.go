@@ -43,9 +43,9 @@ func (c *Connection) signIn(ctx context.Context) (account string, err error) {
 
 // Access is what an OAuth client may do, as far as its scopes say.
 type Access struct {
-	Granted, Missing []string // scopes that the connection's grants need
-	Denied           []Denied // operations that the grants allow and the scopes do not
-	Operations       int      // operations that the grants and the scopes allow
+	Granted, Missing, LeftOut []string // scopes that the connection's grants need; oauth.scopes leaves out the last
+	Denied                    []Denied // operations that the grants allow and the scopes do not
+	Operations                int      // operations that the grants and the scopes allow
 }
 
 // Denied is an operation that an OAuth client lacks scopes for.
@@ -63,7 +63,7 @@ func (c *Connection) Access(ctx context.Context) (*Access, error) {
 	}
 	a := &Access{}
 	var err error
-	if a.Granted, a.Missing, err = client.Granted(ctx, c.module.manifest.AllScopes(c.config.Grants)); err != nil {
+	if a.Granted, a.Missing, a.LeftOut, err = client.Granted(ctx, c.module.manifest.AllScopes(c.config.Grants)); err != nil {
 		failed := credential.AsError(err)
 		return nil, OutcomeError{Operation: "oauth", Outcome: failed.Outcome, Detail: &failed.Detail}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sql"
+	"github.com/mach5/okta-connector/internal/nearest"
 )
 
 // finding is one line of check. The output of the operation validate has the same form.
@@ -175,7 +176,7 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 			c, err = m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: a.Secrets(), Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
 		}
 		if err != nil {
-			r.addConnectError(err)
+			r.addConnectError(a.Located(config, err))
 			continue
 		}
 		examine(ctx, a, r, c)
@@ -344,24 +345,62 @@ func (r *report) addAccess(ctx context.Context, conn *host.Connection) bool {
 	case access == nil:
 		return true
 	}
-	granted := "none"
+	r.add("oauth", true, "the app "+conn.Config().OAuth.ClientID+" signs in", "")
+	r.addScopes(conn, access)
+	return true
+}
+
+// addScopes adds which scopes an OAuth client has, which it lacks and why, and what that means for the operations.
+func (r *report) addScopes(conn *host.Connection, access *host.Access) {
+	granted, fix := "none", ""
 	if len(access.Granted) > 0 {
 		granted = strings.Join(access.Granted, ", ")
+	} else if len(access.Missing) == 0 {
+		fix = "add the scopes of your operations to oauth.scopes"
+	} else {
+		fix = "grant the app the scopes of your operations"
 	}
-	r.add("oauth", true, "the app "+conn.Config().OAuth.ClientID+" signs in", "")
 	r.add("scopes", len(access.Granted) > 0, fmt.Sprintf("granted: %s; operations that this gives: %d of %d that the grants allow", granted,
-		access.Operations, access.Operations+len(access.Denied)), "")
-	if len(access.Missing) > 0 {
-		r.add("scopes", true, "not granted: "+strings.Join(access.Missing, ", "), "")
+		access.Operations, access.Operations+len(access.Denied)), fix)
+	if len(access.LeftOut) > 0 {
+		r.add("scopes", true, "oauth.scopes leaves out: "+strings.Join(access.LeftOut, ", "), "")
 	}
-	if len(access.Denied) > 0 {
-		var denied []string
-		for _, d := range access.Denied {
-			denied = append(denied, fmt.Sprintf("%s (%s)", d.Operation, strings.Join(d.Missing, ", ")))
+	all := scopesOf(conn.Module().Manifest())
+	for _, scope := range conn.Config().OAuth.Scopes {
+		if meant := nearest.Of(scope, all); !slices.Contains(all, scope) && meant != "" {
+			r.warn("scopes", "oauth.scopes has "+scope+", which no operation needs", "did you mean "+meant+"?")
+		} else if !slices.Contains(all, scope) {
+			r.warn("scopes", "oauth.scopes has "+scope+", which no operation needs", "remove it")
 		}
-		r.add("denied", true, "operations that lack scopes: "+strings.Join(denied, ", ")+". To allow one, grant the app its scopes", "")
 	}
-	return true
+	if len(access.Missing) > 0 {
+		r.warn("scopes", "not granted to the app: "+strings.Join(access.Missing, ", "), "grant those that you need, or leave the others out with oauth.scopes")
+	}
+	var withheld, denied []string // by the connection, and by the service
+	for _, d := range access.Denied {
+		text := fmt.Sprintf("%s (%s)", d.Operation, strings.Join(d.Missing, ", "))
+		if slices.ContainsFunc(d.Missing, func(scope string) bool { return slices.Contains(access.Missing, scope) }) {
+			denied = append(denied, text)
+		} else {
+			withheld = append(withheld, text)
+		}
+	}
+	if len(withheld) > 0 {
+		r.add("denied", true, "operations that oauth.scopes rules out: "+strings.Join(withheld, ", "), "to allow one, add its scopes to oauth.scopes")
+	}
+	if len(denied) > 0 {
+		r.warn("denied", "operations that lack scopes: "+strings.Join(denied, ", "), "to allow one, grant the app its scopes")
+	}
+}
+
+// scopesOf returns the OAuth scopes that the endpoints of a module name.
+func scopesOf(m *abi.Manifest) (all []string) {
+	for _, op := range m.Operations {
+		for _, e := range op.Endpoints {
+			all = append(all, e.Scopes...)
+		}
+	}
+	return all
 }
 
 // addGrants adds how many operations the grants allow for at least some input. It never fails: grants are the operator's choice.

@@ -32,7 +32,8 @@ const (
 const (
 	MaxTokensPerHour = 60               // requests for a token
 	maxMargin        = time.Minute      // a token is renewed so long before it expires, or after nine tenths of its life
-	refusedFor       = 10 * time.Second // a scope that was refused is not requested again before
+	refusedFor       = 10 * time.Second // a scope that was refused is not requested again before; each refusal triples the time
+	maxRefusedFor    = 30 * time.Minute // up to this
 	lastingFor       = 10 * time.Minute // see Client.lasting
 	acceptedFor      = time.Minute      // a token is good for so long after it was accepted, if an endpoint that has accepted none refuses it
 	maxVain          = 20               // tokens an hour that are requested in place of a refused one and do not help
@@ -73,18 +74,19 @@ type Client struct {
 	minting chan struct{} // holds an element while a token is requested
 
 	mu      sync.Mutex
-	tokens  map[string]*token    // by scopes, joined by spaces
-	sent    []*token             // tokens that have not expired, dropped ones included, latest last
-	failed  map[string]failure   // by scopes: the last request for a token, if it failed
-	refused map[string]time.Time // scopes that the app does not have, and when that was
-	asked   []time.Time          // requests for a token in the last hour
-	round   uint64               // number of requests for a token so far
+	tokens  map[string]*token  // by scopes, joined by spaces
+	sent    []*token           // tokens that have not expired, dropped ones included, latest last
+	failed  map[string]failure // by scopes: the last request for a token, if it failed
+	refused refusals           // scopes that the app does not have
+	asked   []time.Time        // requests for a token in the last hour
+	round   uint64             // number of requests for a token so far
 	nonces  struct{ tokens, requests string }
 	offset  time.Duration        // what the service's clock is ahead of this machine's
 	lasting map[string]time.Time // endpoints whose refusal a new token did not change, and when that was
 	works   map[string]bool      // endpoints that have accepted a token
 	vain    map[*token]time.Time // tokens that replaced a refused one and did not help, and when that was
 	key     string               // fingerprint of the private key that was last used
+	stamp   string               // stamp of the private key's reference, when refused was last used
 }
 
 // token is an access token. Only accepted changes.
@@ -122,7 +124,7 @@ func New(c Config) (*Client, error) {
 		}
 		c.Options.DPoP = Off
 	}
-	client := &Client{config: c, minting: make(chan struct{}, 1), tokens: map[string]*token{}, failed: map[string]failure{}, refused: map[string]time.Time{},
+	client := &Client{config: c, minting: make(chan struct{}, 1), tokens: map[string]*token{}, failed: map[string]failure{}, refused: refusals{},
 		lasting: map[string]time.Time{}, works: map[string]bool{}, vain: map[*token]time.Time{}}
 	_, path, _ := strings.Cut(c.Auth.TokenEndpoint, " ")
 	client.audience = c.Base.Scheme + "://" + c.Base.Host + path
@@ -173,6 +175,7 @@ func (c *Client) Reload(ctx context.Context) (changed bool, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	clear(c.refused) // the app may have got scopes meanwhile
 	if changed = c.key != "" && c.key != key.fingerprint(); changed {
 		clear(c.tokens)
 	}
@@ -191,11 +194,12 @@ func (c *Client) Ready(ctx context.Context, s credential.Scopes) error {
 // token returns a valid token with the required scopes, and with those optional ones that the app has.
 func (c *Client) token(ctx context.Context, s credential.Scopes) (*token, error) {
 	if over := c.overCeiling(s.Required); len(over) > 0 {
-		return nil, denied(fmt.Sprintf("%s: add to oauth.scopes of the connection: %s", missingText, strings.Join(over, ", ")))
+		return nil, c.beyond(over)
 	}
 	within := slices.DeleteFunc(slices.Clone(s.Optional), func(scope string) bool {
 		return len(c.overCeiling([]string{scope})) > 0 || slices.Contains(s.Required, scope)
 	})
+	c.forgetRefusals()
 	for range len(within) + 2 {
 		optional := slices.DeleteFunc(slices.Clone(within), c.isRefused)
 		all := slices.Concat(s.Required, optional)
@@ -214,33 +218,6 @@ func (c *Client) token(ctx context.Context, s credential.Scopes) (*token, error)
 		// The next round leaves the missing ones out, or fails.
 	}
 	return nil, c.denied(slices.Concat(s.Required, within))
-}
-
-const missingText = "the token lacks scopes that the operation needs"
-
-// denied returns the error for scopes that the app does not have.
-func (c *Client) denied(missing []string) error {
-	return denied(fmt.Sprintf("the service has not granted the app %s what the operation needs: grant it %s", c.config.Options.ClientID, strings.Join(missing, ", ")))
-}
-
-func denied(message string) error {
-	return credential.Error{Outcome: abi.Denied, Detail: abi.Error{Code: "scope_missing", Message: message}}
-}
-
-// overCeiling returns the scopes that the connection does not allow.
-func (c *Client) overCeiling(scopes []string) []string {
-	if len(c.config.Options.Scopes) == 0 {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(c.config.Options.Scopes, s) })
-}
-
-// isRefused reports whether the service has lately refused the app a scope.
-func (c *Client) isRefused(scope string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at, found := c.refused[scope]
-	return found && c.config.Now().Sub(at) < refusedFor
 }
 
 // cached returns a valid token for a set of scopes. It requests one if there is none. Of concurrent callers, one
@@ -324,41 +301,6 @@ func (c *Client) request(ctx context.Context, scopes []string) (*token, error) {
 	}
 	c.learn(nil, missing)
 	return nil, scopeError{missing}
-}
-
-// learn records which scopes the app has.
-func (c *Client) learn(granted, refused []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range granted {
-		delete(c.refused, s)
-	}
-	for _, s := range refused {
-		c.refused[s] = c.config.Now()
-	}
-}
-
-// Granted returns which of these scopes the app has. It asks the service.
-func (c *Client) Granted(ctx context.Context, scopes []string) (granted, missing []string, err error) {
-	missing = c.overCeiling(scopes)
-	asked := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(missing, s) })
-	if len(asked) > 0 {
-		_, err = c.cached(ctx, slices.Sorted(slices.Values(asked)))
-	}
-	var lacks scopeError
-	if errors.As(err, &lacks) {
-		missing, err = append(missing, lacks.missing...), nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, s := range scopes {
-		if !slices.Contains(missing, s) {
-			granted = append(granted, s)
-		}
-	}
-	slices.Sort(missing)
-	return granted, missing, nil
 }
 
 // Shows implements credential.Source.

@@ -395,8 +395,8 @@ func TestReady_ScopesNotGranted_IsDeniedWithTheMissing(t *testing.T) {
 			t.Errorf("the token has %v", last)
 		}
 		wantError(t, c.Ready(t.Context(), credential.Scopes{Optional: []string{"d.read", "e.read"}}), abi.Denied, "scope_missing", "d.read, e.read")
-		granted, missing, err := c.Granted(t.Context(), []string{"a.read", "b.read", "c.manage", "d.read"})
-		if err != nil || !slices.Equal(granted, []string{"a.read", "b.read"}) || !slices.Equal(missing, []string{"c.manage", "d.read"}) {
+		granted, missing, beyond, err := c.Granted(t.Context(), []string{"a.read", "b.read", "c.manage", "d.read"})
+		if err != nil || len(beyond) > 0 || !slices.Equal(granted, []string{"a.read", "b.read"}) || !slices.Equal(missing, []string{"c.manage", "d.read"}) {
 			t.Errorf("%v %v %v", granted, missing, err)
 		}
 	}
@@ -418,12 +418,68 @@ func TestReady_ScopeGrantedLater_IsUsed(t *testing.T) {
 func TestReady_Ceiling_IsKept(t *testing.T) {
 	s := newServer(t)
 	c := connect(t, s, func(c *Config, _ *egress.Config) { c.Options.Scopes = []string{"a.read"} })
-	wantError(t, c.Ready(t.Context(), need("a.manage", "a.read")), abi.Denied, "scope_missing", "add to oauth.scopes of the connection: a.manage")
+	wantError(t, c.Ready(t.Context(), need("a.manage", "a.read")), abi.Denied, "scope_missing", "oauth.scopes of the connection leaves out: add a.manage there")
 	if err := c.Ready(t.Context(), credential.Scopes{Required: []string{"a.read"}, Optional: []string{"b.read"}}); err != nil || len(s.minted) != 1 || len(s.minted[0]) != 1 {
 		t.Errorf("%v %v", err, s.minted)
 	}
-	if granted, missing, err := c.Granted(t.Context(), []string{"a.read", "b.read"}); err != nil || len(granted) != 1 || !slices.Equal(missing, []string{"b.read"}) {
-		t.Errorf("%v %v %v", granted, missing, err)
+	if granted, missing, beyond, err := c.Granted(t.Context(), []string{"a.read", "b.read"}); err != nil || len(granted) != 1 || len(missing) > 0 || !slices.Equal(beyond, []string{"b.read"}) {
+		t.Errorf("%v %v %v %v", granted, missing, beyond, err)
+	}
+}
+
+// TestReady_CeilingWithAMisspeltScope_NamesTheNearest also has a scope that is spelt right and allows less.
+func TestReady_CeilingWithAMisspeltScope_NamesTheNearest(t *testing.T) {
+	c := connect(t, newServer(t), func(c *Config, _ *egress.Config) { c.Options.Scopes = []string{"groups.manag", "groups.read"} })
+	err := c.Ready(t.Context(), need("groups.manage"))
+	wantError(t, err, abi.Denied, "scope_missing", "add groups.manage there", "It has groups.manag, which may be a misspelling of groups.manage")
+	if strings.Contains(err.Error(), "groups.read") {
+		t.Error(err)
+	}
+}
+
+// TestReady_ScopeStaysRefused_IsRequestedLessAndLess counts the requests of an hour of calls, a call every five seconds.
+func TestReady_ScopeStaysRefused_IsRequestedLessAndLess(t *testing.T) {
+	s := newServer(t)
+	at := &clock{now: time.Now()}
+	s.now = at.Now
+	c := connect(t, s, func(c *Config, _ *egress.Config) { c.Now = at.Now })
+	for range 720 {
+		wantError(t, c.Ready(t.Context(), need("d.read")), abi.Denied, "scope_missing", "grant it d.read")
+		at.add(5 * time.Second)
+	}
+	if s.posts > 9 {
+		t.Errorf("%d requests for a token in an hour", s.posts)
+	}
+}
+
+// stamped is a resolver of a file that can be replaced.
+type stamped struct {
+	*resolver
+	stamp string
+}
+
+// Stamp implements secrets.Stamper.
+func (s *stamped) Stamp(string) string { return s.stamp }
+
+// TestReady_RefusedScopeAfterReloadOrNewKey_IsRequestedAtOnce grants a scope after a refusal.
+func TestReady_RefusedScopeAfterReloadOrNewKey_IsRequestedAtOnce(t *testing.T) {
+	for name, forget := range map[string]func(c connected, file *stamped){
+		"reload": func(c connected, _ *stamped) { _, _ = c.Reload(t.Context()) },
+		"file":   func(_ connected, file *stamped) { file.stamp = "2" },
+	} {
+		s := newServer(t)
+		file := &stamped{stamp: "1"}
+		c := connect(t, s, func(c *Config, _ *egress.Config) {
+			file.resolver = c.Secrets.(*resolver)
+			c.Secrets = file
+		})
+		wantError(t, c.Ready(t.Context(), need("d.read")), abi.Denied, "scope_missing")
+		s.granted = append(s.granted, "d.read")
+		wantError(t, c.Ready(t.Context(), need("d.read")), abi.Denied, "scope_missing")
+		forget(c, file)
+		if err := c.Ready(t.Context(), need("d.read")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

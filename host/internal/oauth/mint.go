@@ -67,6 +67,7 @@ func (c *Client) mint(ctx context.Context, scopes []string) (*token, error) {
 	if print := key.fingerprint(); c.key != print {
 		c.key = print
 		clear(c.tokens) // the service may refuse the tokens of a key that was replaced
+		clear(c.refused)
 	}
 	c.mu.Unlock()
 	for nonced, timed := false, false; ; {
