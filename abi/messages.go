@@ -11,6 +11,8 @@ import (
 type Settings struct {
 	DefaultPageSize        int `json:"default_page_size,omitempty"`        // records per request
 	InitialLookbackSeconds int `json:"initial_lookback_seconds,omitempty"` // where a source without a checkpoint starts
+	// Auth is the type of the connection's credential, AuthToken or AuthOAuth, for advice. It is empty if unknown.
+	Auth string `json:"auth,omitempty"`
 }
 
 // SettleTarget is the target of a write that may have been sent.

@@ -135,7 +135,7 @@ func (c *Connection) granted(class abi.Class) bool { return slices.Contains(c.co
 
 // settings returns the part of the configuration that the guest sees.
 func (c *Connection) settings() abi.Settings {
-	return abi.Settings{DefaultPageSize: c.config.DefaultPageSize, InitialLookbackSeconds: c.config.InitialLookbackSeconds}
+	return abi.Settings{DefaultPageSize: c.config.DefaultPageSize, InitialLookbackSeconds: c.config.InitialLookbackSeconds, Auth: c.auth.Type}
 }
 
 // Quota is the state of one rate-limit bucket according to the service's last response.

@@ -36,8 +36,8 @@ type Errors struct {
 	Missing func(e abi.Upstream, typ string) bool
 	// Gone is the code of a 404 for a missing object. If it is empty, each 404 of the service means that.
 	Gone string
-	// Explain returns the outcome's code for a refusal, and a sentence that says what to do, with a trailing space.
-	Explain func(e abi.Upstream) (code, advice string)
+	// Explain returns the outcome's code for a refusal, and what to do, with a trailing space. auth is Settings.Auth.
+	Explain func(e abi.Upstream, auth string) (code, advice string)
 	// Limited returns how long to wait after a 429 without Retry-After, in milliseconds (0 means a minute), and a
 	// sentence for the message.
 	Limited func(e abi.Upstream) (waitMS int64, advice string)
@@ -57,11 +57,12 @@ type Errors struct {
 type Refusal struct {
 	abi.Upstream
 	service *Service
+	auth    string
 }
 
 // ReadError reads the error in a response.
 func (c *Call) ReadError(r hostcall.Response) Refusal {
-	e := Refusal{abi.Upstream{Status: r.Status, RequestID: r.Header(c.Service.RequestID)}, c.Service}
+	e := Refusal{abi.Upstream{Status: r.Status, RequestID: r.Header(c.Service.RequestID)}, c.Service, c.Settings.Get("auth").Str()}
 	body, _ := c.Body(r)
 	if read := c.Service.Errors.Read; read != nil {
 		read(body, &e.Upstream)
@@ -72,7 +73,7 @@ func (c *Call) ReadError(r hostcall.Response) Refusal {
 }
 
 // Text returns what the service answered, in one line.
-func (s *Service) Text(u abi.Upstream) string { return Refusal{u, s}.Text() }
+func (s *Service) Text(u abi.Upstream) string { return Refusal{u, s, ""}.Text() }
 
 // Text returns what the service answered, in one line.
 func (e Refusal) Text() string {
@@ -162,10 +163,9 @@ const notImplemented = 501
 func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 	up := e.Upstream
 	out := abi.Error{Message: e.Text(), Upstream: &up}
-	outcome := abi.Rejected
-	code, advice := "", ""
+	outcome, code, advice := abi.Rejected, "", ""
 	if e.service.Errors.Explain != nil {
-		code, advice = e.service.Errors.Explain(up)
+		code, advice = e.service.Errors.Explain(up, e.auth)
 	}
 	switch {
 	case e.isForeign():
@@ -185,7 +185,7 @@ func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 		out.RetryAfterMS = seconds(r.Header("retry-after")) * 1000
 	default:
 		if e.Status == 401 {
-			out.Message = "the service does not accept the credential: check what token_secret_ref of the connection points to. " + out.Message
+			out.Message = "the service does not accept the credential: check the secret that the connection names. " + out.Message
 		}
 		out.Code = string(abi.Rejected)
 		out.Retryable = slices.Contains(e.service.Errors.Transient, e.Code)

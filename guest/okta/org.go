@@ -145,6 +145,9 @@ func validate(c *connector.Call) connector.Result {
 	} else {
 		// The message of a failure says what to do. The remedy does not repeat it.
 		detail, fix := c.Failure(me, "User", "user").Err.Message, "create a token in the Admin Console under Security > API > Tokens"
+		if c.Settings.Get("auth").Str() == abi.AuthOAuth {
+			fix = "look at the service app in the Admin Console under Applications"
+		}
 		if !isOrg {
 			detail, fix = "the token was not checked", "correct base_url first"
 		} else if why := whyUnread(c, me, "the token's owner"); why != "" {

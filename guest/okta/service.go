@@ -130,13 +130,11 @@ func ownError(e abi.Upstream) bool {
 var oauthErrors = []string{"invalid_request", "invalid_token", "insufficient_scope", "invalid_client", "unauthorized_client", "access_denied",
 	"invalid_scope", "invalid_grant", "unsupported_grant_type", "invalid_client_metadata", "invalid_redirect_uri", "invalid_dpop_proof", "use_dpop_nonce"}
 
-// explain returns a code for a refusal, and what to do about it.
-func explain(e abi.Upstream) (code, advice string) {
+// explain returns a code for a refusal, and what to do about it. auth is the type of the connection's credential.
+func explain(e abi.Upstream, auth string) (code, advice string) {
 	switch {
 	case e.Code == "E0000011":
-		return "credentials", "the token is not valid. With token_secret_ref, the token was revoked, has expired (30 days without use) or belongs to another org: put a new one where " +
-			"token_secret_ref points. Or its owner was suspended or deactivated: activate the owner, or use another administrator's token. " +
-			"With oauth, the service app was deactivated: activate it. Or its access token was revoked: try again in a minute. "
+		return "credentials", invalidToken(auth)
 	case e.Code == "E0000015":
 		return "feature", "the org does not have this feature (devices and authenticators need Identity Engine, authorization servers need API Access " +
 			"Management), or the token's owner may not use it. "
@@ -144,6 +142,22 @@ func explain(e abi.Upstream) (code, advice string) {
 		return "forbidden", "the token's owner lacks the admin role (or OAuth scope) for this request. "
 	}
 	return "", ""
+}
+
+// invalidToken says what to do about E0000011.
+func invalidToken(auth string) string {
+	const (
+		ofToken = "the token was revoked, has expired (30 days without use) or belongs to another org: put a new one where token_secret_ref points. " +
+			"Or its owner was suspended or deactivated: activate the owner, or use another administrator's token. "
+		ofApp = "the service app was deactivated: activate it. Or its access token was revoked: try again in a minute. "
+	)
+	switch auth {
+	case abi.AuthToken:
+		return "the token is not valid. Perhaps " + ofToken
+	case abi.AuthOAuth:
+		return "the access token is not valid. Perhaps " + ofApp
+	}
+	return "the token is not valid. With token_secret_ref, " + ofToken + "With oauth, " + ofApp // the host does not say which
 }
 
 // limited returns how long to wait after a 429 without Retry-After, in milliseconds, and a text that says which limit
