@@ -149,8 +149,8 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^typo\.yaml:4: unknown field base_ulr: .*Did you mean base_url\? \(1 more fault: wasm-runner check lists all\)$`, "--config", "typo.yaml", "invoke", "lookup_user"),
 		m(`^class\.yaml:6: grants: no class reed: .*Did you mean read\?$`, "--config", "class.yaml", "invoke", "lookup_user"),
 		m(`^oauth\.yaml:5: field client_id: it belongs in oauth: write oauth: \{client_id: …\} with client_id and private_key_ref$`, "--config", "oauth.yaml", "invoke", "lookup_user"),
-		m(`^connection "okta": token file /.*/none: no such file or directory: write the token into it, or name another as file:PATH$`, "--config", "nofile.yaml", "invoke", "lookup_user"),
-		m(`^connection "okta": environment variable UNSET_TOKEN is not set: export UNSET_TOKEN=<token>$`, "--config", "unset.yaml", "invoke", "lookup_user"),
+		m(`^connection "okta": secret file /.*/none: no such file or directory\. Write the secret into it, or name another as file:PATH$`, "--config", "nofile.yaml", "invoke", "lookup_user"),
+		m(`^connection "okta": environment variable UNSET_TOKEN is not set\. Set it: export UNSET_TOKEN=<secret>$`, "--config", "unset.yaml", "invoke", "lookup_user"),
 		m(`^two\.yaml: which connection\? There are okta-a, okta-b: use --connection NAME$`, "--config", "two.yaml", "invoke", "lookup_user"),
 
 		// The network.

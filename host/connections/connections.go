@@ -164,7 +164,7 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 		}
 		return nil, err
 	}
-	if err := checkCommands(path, configs); err != nil {
+	if err := checkCommands(path, text, configs); err != nil {
 		return nil, err
 	}
 	for i := range configs {
@@ -190,15 +190,10 @@ func HasCommand(c host.Config) bool {
 
 // checkCommands returns an error for a file whose connections run commands and which another user can write: that user would
 // choose the commands.
-func checkCommands(path string, configs []host.Config) error {
+func checkCommands(path string, text []byte, configs []host.Config) error {
 	i := slices.IndexFunc(configs, HasCommand)
 	if i < 0 {
 		return nil
-	}
-	for _, ref := range references(configs[i]) {
-		if _, _, err := secrets.Command(ref); err != nil {
-			return &Error{Path: path, What: fmt.Sprintf("connection %s: %v", configs[i].Name, err)}
-		}
 	}
 	places := []string{path, filepath.Dir(path)}
 	if target, err := filepath.EvalSymlinks(path); err == nil && target != path {
@@ -213,11 +208,21 @@ func checkCommands(path string, configs []host.Config) error {
 			err = fmt.Errorf("%s is writable by others (mode %s)", place, info.Mode().Perm())
 		}
 		if err != nil {
-			return &Error{Path: path, What: fmt.Sprintf("connection %s runs a command (exec:), and another user could choose which: %v: let this user alone write the file and its folder",
+			return &Error{Path: path, Line: lineOfCommand(text, configs[i]), What: fmt.Sprintf("connection %s runs a command (exec:), and another user could choose which: %v. Let this user alone write the file and its folder",
 				configs[i].Name, err)}
 		}
 	}
 	return nil
+}
+
+// lineOfCommand returns the line of the first command of a connection, or 0.
+func lineOfCommand(text []byte, c host.Config) int {
+	for field, ref := range references(c) {
+		if _, is, _ := secrets.Command(ref); is {
+			return max(LineOf(text, c.Name, field), LineOf(text, c.Name, "oauth", field)) // it has one of them
+		}
+	}
+	return 0
 }
 
 // inFolderOf returns a reference in which the path of a relative file: reference is below the folder of the connection file.
@@ -265,8 +270,9 @@ func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
 	return host.Config{}, fmt.Errorf("%w %q: the connection file has %s", ErrNoConnection, nameOrKind, list)
 }
 
-// LineOfKind returns the line in which a connection file gives the kind of a connection, or 0.
-func LineOfKind(text []byte, name string) int {
+// LineOf returns the line in which a connection file gives a field of a connection, or 0. path names the field, such as kind, or
+// oauth and private_key_ref.
+func LineOf(text []byte, name string, path ...string) int {
 	if len(text) > MaxFile || checkNesting(text) != nil {
 		return 0
 	}
@@ -274,27 +280,32 @@ func LineOfKind(text []byte, name string) int {
 	if err != nil || len(file.Docs) == 0 {
 		return 0
 	}
-	top, _ := members(file.Docs[0].Body) // without members it has no connections
-	for _, m := range top {
-		list, _ := m.value.(*ast.SequenceNode)
-		if list == nil {
+	list, _ := fieldOf(file.Docs[0].Body, "connections").(*ast.SequenceNode)
+	if list == nil {
+		return 0
+	}
+	for _, n := range list.Values {
+		if given, _ := fieldOf(n, "name").(*ast.StringNode); given == nil || given.Value != name {
 			continue
 		}
-		for _, n := range list.Values {
-			given, _ := members(n)
-			of, at := "", 0
-			for _, field := range given {
-				switch text, _ := field.value.(*ast.StringNode); {
-				case text != nil && field.name == "name":
-					of = text.Value
-				case field.name == "kind":
-					at = line(field.value)
-				}
-			}
-			if of == name {
-				return at
-			}
+		for _, field := range path {
+			n = fieldOf(n, field)
 		}
+		return line(n)
 	}
 	return 0
+}
+
+// fieldOf returns the value of a field, or nil.
+func fieldOf(n ast.Node, name string) ast.Node {
+	if n == nil {
+		return nil
+	}
+	all, _ := members(n) // what is no mapping has no fields
+	for _, m := range all {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
 }

@@ -198,7 +198,7 @@ func FuzzParse(f *testing.F) {
 	s := okta(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		configs, err := s.Parse(b)
-		if at := LineOfKind(b, "a"); at < 0 || at > bytes.Count(b, []byte("\n"))+1 {
+		if at := LineOf(b, "a", "kind"); at < 0 || at > bytes.Count(b, []byte("\n"))+1 {
 			t.Errorf("the kind is given in line %d", at)
 		}
 		if err != nil {

@@ -22,6 +22,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/internal/manifest"
+	"github.com/mach5/okta-connector/host/network"
+	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/internal/nearest"
 	"github.com/mach5/okta-connector/internal/schema"
 )
@@ -112,6 +114,8 @@ func (s *Schema) connection(n ast.Node) (c host.Config, name string, faults []*E
 	e.checkKnown(given, reflect.TypeFor[host.Config](), nil)
 	e.checkAddress()
 	e.checkSignIn(given)
+	e.checkProxy()
+	e.checkReferences()
 	if faults = distinct(e.faults); len(faults) > 0 {
 		return c, e.name, faults
 	}
@@ -134,6 +138,32 @@ func (e *entry) checkAddress() {
 	allowed, _ := e.nodes["allow_private_network"].(*ast.BoolNode)
 	if (allowed == nil || !allowed.Value) && thisMachine(address.Value) {
 		e.report(at(address, "base_url is an address of this machine: if that is intended, write allow_private_network: true, as wasm-runner simulate does"))
+	}
+}
+
+// checkProxy reports a proxy through which the host would not connect.
+func (e *entry) checkProxy() {
+	address, ok := e.nodes["proxy"].(*ast.StringNode)
+	if ref := e.nodes[proxyCredentials]; ref != nil && e.nodes["proxy"] == nil && e.keys[proxyCredentials] != nil {
+		e.report(at(e.keys[proxyCredentials], "%s: there is no proxy: write proxy, too, or leave it out", proxyCredentials))
+	}
+	if ok && !e.faulty["proxy"] {
+		if err := network.CheckProxy(address.Value); err != nil {
+			e.wrong([]string{"proxy"}, "%s", err)
+		}
+	}
+}
+
+// checkReferences reports references whose command cannot be read.
+func (e *entry) checkReferences() {
+	for path, n := range e.nodes {
+		text, ok := n.(*ast.StringNode)
+		if !ok || !strings.HasSuffix(path, "_ref") || e.faulty[path] {
+			continue
+		}
+		if _, _, err := secrets.Command(text.Value); err != nil {
+			e.wrong(strings.Split(path, "/"), "%s", err)
+		}
 	}
 }
 
@@ -447,7 +477,7 @@ func (e *entry) notInEnum(path []string, k *kind.Enum) {
 	}
 	switch {
 	case given == "":
-		e.wrong(path, "want one of %s", strings.Join(names, ", "))
+		e.wrong(path, "want one of %s%s", strings.Join(names, ", "), quotedHint(e.nodes[strings.Join(path, "/")], names))
 	case field == "approve" && given == string(abi.Read):
 		e.wrong(path, "read needs no approval, since it changes nothing: remove it")
 	case field == "approve" || field == "grants":
@@ -455,6 +485,14 @@ func (e *entry) notInEnum(path []string, k *kind.Enum) {
 	default:
 		e.wrong(path, "no %s: there are %s%s", shown(given), strings.Join(names, ", "), didYouMean(given, names))
 	}
+}
+
+// quotedHint returns what to write for a number that would be an allowed text in quotes, or "".
+func quotedHint(n ast.Node, allowed []string) string {
+	if n == nil || n.GetToken() == nil || !slices.Contains(allowed, n.GetToken().Value) {
+		return ""
+	}
+	return fmt.Sprintf(": write %q, in quotes", n.GetToken().Value)
 }
 
 // pattern returns what is wrong with a text that does not match the schema's pattern.

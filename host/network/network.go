@@ -36,6 +36,27 @@ type Settings struct {
 	LookupEnv func(string) (string, bool)
 }
 
+// FileError says that the file of a setting cannot be used.
+type FileError struct {
+	Setting string // the name of the setting
+	reason  error
+}
+
+// Error implements error.
+func (e *FileError) Error() string { return e.Setting + ": " + e.reason.Error() }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.reason }
+
+// CheckProxy checks the value of Settings.Proxy.
+func CheckProxy(address string) error {
+	if address == Environment {
+		return nil
+	}
+	_, _, err := parseProxy(address, false, fields.Secret)
+	return err
+}
+
 // Names are the names that a user knows the settings by.
 type Names struct{ Proxy, Secret, CAFile, TLSMin string }
 
@@ -92,7 +113,7 @@ func (s Settings) roots(more *x509.CertPool) (*x509.CertPool, error) {
 	}
 	text, err := readCA(s.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Names.CAFile, err)
+		return nil, &FileError{s.Names.CAFile, err}
 	}
 	pool := more
 	if pool == nil {
@@ -102,7 +123,7 @@ func (s Settings) roots(more *x509.CertPool) (*x509.CertPool, error) {
 	}
 	pool = pool.Clone()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: %s has no certificate: write certificates as PEM, which begin with -----BEGIN CERTIFICATE-----", s.Names.CAFile, s.CAFile)
+		return nil, &FileError{s.Names.CAFile, fmt.Errorf("%s has no certificate. Write certificates as PEM, which begin with -----BEGIN CERTIFICATE-----", s.CAFile)}
 	}
 	return pool, nil
 }
@@ -114,18 +135,29 @@ func readCA(path string) ([]byte, error) {
 	var failed *os.PathError
 	switch {
 	case errors.As(err, &failed):
-		return nil, fmt.Errorf("%s: %w: name a PEM file that this user can read", path, failed.Err)
+		return nil, unreadable{failed}
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular() || info.Size() > maxCAFile:
-		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes: name a PEM file", path, maxCAFile)
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes. Name a PEM file", path, maxCAFile)
 	}
 	text, err := os.ReadFile(path)
 	if errors.As(err, &failed) {
-		return nil, fmt.Errorf("%s: %w: name a PEM file that this user can read", path, failed.Err)
+		return nil, unreadable{failed}
 	}
 	return text, err
 }
+
+// unreadable is an error of reading a file, with what to do.
+type unreadable struct{ failed *os.PathError }
+
+// Error implements error.
+func (u unreadable) Error() string {
+	return fmt.Sprintf("%s: %v. Name a PEM file that this user can read", u.failed.Path, u.failed.Err)
+}
+
+// Unwrap returns the error of the file.
+func (u unreadable) Unwrap() error { return u.failed }
 
 // proxyFor returns the proxy for a service at base. It returns nil if the connection is direct.
 func (s Settings) proxyFor(base *url.URL) (*Proxy, error) {

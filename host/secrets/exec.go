@@ -73,23 +73,23 @@ func (d Default) fromCommand(ctx context.Context, ref string) (string, error) {
 	}
 	name := Name(ref)
 	if d.Commands == nil {
-		return "", unavailablef("%s: this program starts no commands: use env:NAME or file:PATH", name)
+		return "", unavailablef("%s: this program starts no commands. Use env:NAME or file:PATH", name)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, commandTime, fmt.Errorf("it did not end within %s", commandTime))
 	defer cancel()
 	out, err := d.Commands.Output(ctx, words, maxFile)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "executable file not found"): // as package exec says
-		return "", unavailablef("%s: the program is not in PATH: install it, or write its whole path", name)
+		return "", unavailablef("%s: the program is not in PATH. Install it, or write its whole path", name)
 	case err != nil:
-		return "", unavailablef("%s: %v: run the command by hand to see what it says", name, err)
+		return "", unavailablef("%s: %v. Run the command by hand to see what it says", name, err)
 	}
 	value := taken(out)
 	if value == "" {
-		return "", unavailablef("%s: it wrote nothing to its standard output: run the command by hand", name)
+		return "", unavailablef("%s: it wrote nothing to its standard output. Run the command by hand", name)
 	}
 	if !IsKey(value) && strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return "", unavailablef("%s: it wrote more than a token: a space, a line break or another character that no token has", name)
+		return "", unavailablef("%s: it wrote more than a secret: a space, a line break or another character that a secret may not have", name)
 	}
 	return value, nil
 }

@@ -89,8 +89,8 @@ func TestResolve_Command_GivesItsOutputOrExplains(t *testing.T) {
 		{token + "\n", nil, ""},
 		{token + "\r\n", nil, ""},
 		{"", nil, "it wrote nothing"},
-		{token + "\n" + token, nil, "more than a token"},
-		{"", errors.New("exit status 2"), "exit status 2: run the command by hand"},
+		{token + "\n" + token, nil, "more than a secret"},
+		{"", errors.New("exit status 2"), "exit status 2. Run the command by hand"},
 		{"", errors.New("exec: \"vault\": executable file not found in $PATH"), "the program is not in PATH"},
 	} {
 		said, failed, output = c.said, c.failed, nil

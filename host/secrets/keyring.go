@@ -43,14 +43,14 @@ func keyringMissing(system string, lookupEnv func(string) (string, bool), stat f
 	if _, err := stat("/run/user/" + strconv.Itoa(os.Getuid()) + "/bus"); err == nil {
 		return nil
 	}
-	return unavailable("this session has no key store: log in to a desktop session, or keep the secret in a file and write file:PATH")
+	return unavailablef("this session has no key store. Log in to a desktop session, or keep the secret in a file and write file:PATH")
 }
 
 // fromKeyring reads a secret from the system's key store.
 func fromKeyring(ctx context.Context, name string) (string, error) {
 	value, err := withKeyring(ctx, func() (string, error) { return keyring.Get(keyringService, name) })
 	if errors.Is(err, keyring.ErrNotFound) {
-		return "", unavailablef("keyring:%s: the key store has no secret of that name: wasm-runner login writes one", name)
+		return "", unavailablef("keyring:%s: the key store has no secret of that name. wasm-runner login writes one", name)
 	}
 	if err != nil {
 		return "", unavailablef("keyring:%s: %v", name, err)
@@ -81,7 +81,7 @@ func withKeyring(ctx context.Context, request func() (string, error)) (string, e
 		}
 		return r.value, r.err
 	case <-ctx.Done():
-		return "", errors.New("the key store does not answer: unlock it, or keep the secret in a file and write file:PATH")
+		return "", errors.New("the key store does not answer. Unlock it, or keep the secret in a file and write file:PATH")
 	}
 }
 
@@ -92,5 +92,5 @@ func keyringRefusal(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("this process may not open the key store (%s): a program confines itself at its start, and keeps the key store open only if its configuration then has a keyring: secret. Start the program again", text)
 	}
-	return fmt.Errorf("the key store refuses: %s: unlock it, or keep the secret in a file and write file:PATH", text)
+	return fmt.Errorf("the key store refuses: %s. Unlock it, or keep the secret in a file and write file:PATH", text)
 }

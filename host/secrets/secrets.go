@@ -22,16 +22,26 @@ const Redacted = "[secret]"
 // ErrUnavailable is wrapped by every error of a Resolver.
 var ErrUnavailable = errors.New("secret unavailable")
 
-// unavailable is an error that wraps ErrUnavailable and says only why.
-type unavailable string
+// unavailable is an error that wraps ErrUnavailable and says only why. cause may be nil.
+type unavailable struct {
+	text  string
+	cause error
+}
 
 // Error implements error.
-func (u unavailable) Error() string { return string(u) }
+func (u unavailable) Error() string { return u.text }
 
-// Unwrap gives ErrUnavailable.
-func (u unavailable) Unwrap() error { return ErrUnavailable }
+// Unwrap gives ErrUnavailable and the cause.
+func (u unavailable) Unwrap() []error {
+	if u.cause == nil {
+		return []error{ErrUnavailable}
+	}
+	return []error{ErrUnavailable, u.cause}
+}
 
-func unavailablef(format string, args ...any) error { return unavailable(fmt.Sprintf(format, args...)) }
+func unavailablef(format string, args ...any) error {
+	return unavailable{text: fmt.Sprintf(format, args...)}
+}
 
 // Value holds one secret. Every way of printing, logging or encoding it gives Redacted; Reveal gives the value. The
 // zero Value is no secret. The secret is within a function, because fmt prints the fields of a struct around a Value
@@ -116,9 +126,9 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 		value, ok = lookup(name)
 		switch {
 		case !ok:
-			return Value{}, unavailablef("environment variable %s is not set: export %s=<token>", name, name)
+			return Value{}, unavailablef("environment variable %s is not set. Set it: export %s=<secret>", name, name)
 		case value == "":
-			return Value{}, unavailablef("environment variable %s is empty: export %s=<token>", name, name)
+			return Value{}, unavailablef("environment variable %s is empty. Set it: export %s=<secret>", name, name)
 		}
 	case "file":
 		path, err := filepath.Abs(name) // what is tried is said in full
@@ -129,15 +139,15 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 		var failed *fs.PathError
 		switch {
 		case errors.As(err, &failed) && errors.Is(err, fs.ErrNotExist):
-			return Value{}, unavailablef("token file %s: %v: write the token into it, or name another as file:PATH", path, failed.Err)
+			return Value{}, unavailablef("secret file %s: %v. Write the secret into it, or name another as file:PATH", path, failed.Err)
 		case errors.As(err, &failed):
-			return Value{}, unavailablef("token file %s: %v: let this user read it, or name another as file:PATH", path, failed.Err)
+			return Value{}, unavailable{fmt.Sprintf("secret file %s: %v. Let this user read it, or name another as file:PATH", path, failed.Err), failed}
 		case err != nil:
-			return Value{}, unavailablef("%v", err)
+			return Value{}, unavailablef("secret file %v", err)
 		}
 		value = taken(b)
 		if value == "" {
-			return Value{}, unavailablef("token file %s is empty: write the token into it", path)
+			return Value{}, unavailablef("secret file %s is empty. Write the secret into it", path)
 		}
 	case "keyring":
 		var err error
@@ -157,7 +167,7 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 	}
 	for i := 0; i < len(value); i++ {
 		if value[i] <= ' ' || value[i] >= 0x7f {
-			return Value{}, unavailablef("%s holds a character that no token has (byte %d): a space or line break too many?", Name(ref), i)
+			return Value{}, unavailablef("%s contains a character that a secret may not have (byte %d). Remove spaces and line breaks", Name(ref), i)
 		}
 	}
 	return New(value), nil
@@ -188,7 +198,7 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes. Name another as file:PATH", path, maxFile)
 	}
 	f, err := os.Open(path)
 	if err != nil {

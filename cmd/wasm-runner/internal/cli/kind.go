@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/network"
 )
 
 // choose returns the connection with a name, or the only one of a kind. Without a name it returns the only connection that the
@@ -45,7 +47,7 @@ func (a *App) CheckKind(config host.Config, path string) error {
 		return err
 	}
 	if text, err := os.ReadFile(path); err == nil { // not the standard input
-		if line := connections.LineOfKind(text, config.Name); line > 0 {
+		if line := connections.LineOf(text, config.Name, "kind"); line > 0 {
 			path = fmt.Sprintf("%s:%d", path, line)
 		}
 	}
@@ -55,6 +57,38 @@ func (a *App) CheckKind(config host.Config, path string) error {
 	}
 	return Usagef("%s: connection %q has kind %s, but the module is for %s%s For another kind, name its module with --module FILE",
 		path, config.Name, config.Kind, kind, hint)
+}
+
+// located is an error about a field of a connection file, with its place.
+type located struct {
+	place string // path:line
+	text  string
+	err   error
+}
+
+// Error implements error.
+func (l located) Error() string { return l.place + ": " + l.text }
+
+// Unwrap returns the error of the host.
+func (l located) Unwrap() error { return l.err }
+
+// Located adds the line of the connection file to an error of connecting to a connection, if it is about a file that a field
+// names.
+func (a *App) Located(config host.Config, err error) error {
+	var file *network.FileError
+	path := a.configPath()
+	if path == "" || !errors.As(err, &file) {
+		return err
+	}
+	text, readErr := os.ReadFile(path)
+	if readErr != nil {
+		return err
+	}
+	line := connections.LineOf(text, config.Name, file.Setting)
+	if line == 0 {
+		return err
+	}
+	return located{fmt.Sprintf("%s:%d", path, line), file.Error(), err}
 }
 
 // checkDemo returns an error if --demo has no simulated org for the module.

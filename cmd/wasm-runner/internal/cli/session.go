@@ -93,7 +93,7 @@ func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error
 	}
 	if s.Conn, err = s.Module.Connect(ctx, config, opts); err != nil {
 		s.Close()
-		return nil, err
+		return nil, a.Located(config, err)
 	}
 	return s, nil
 }

@@ -110,5 +110,6 @@ func (r *reread) add(ctx context.Context, g *group, conn *host.Connection) error
 // connectForSource connects to a connection of --all. Its token may be unreadable: its source then fails, or with --follow tries
 // again.
 func connectForSource(ctx context.Context, a *cli.App, m *host.Module, config host.Config) (*host.Connection, error) {
-	return m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: a.Secrets(), AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+	c, err := m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: a.Secrets(), AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+	return c, a.Located(config, err)
 }
