@@ -19,6 +19,12 @@ const (
 	FeatureAnnounce = "announce"  // Request.Announce
 )
 
+// Types of Auth, and values of Settings.Auth.
+const (
+	AuthToken = "token" // a static API token
+	AuthOAuth = "oauth" // an OAuth 2.0 client with the client credentials grant
+)
+
 // Features returns the features that the host of this repository has.
 func Features() []string {
 	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed, FeatureGuards, FeatureOAuth, FeatureAnnounce}

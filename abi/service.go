@@ -35,12 +35,6 @@ type Auth struct {
 	ExpiredCodes []string `json:"expired_codes,omitempty"`
 }
 
-// The types of Auth.
-const (
-	AuthToken = "token" // a static API token
-	AuthOAuth = "oauth" // an OAuth 2.0 client with the client credentials grant
-)
-
 // ClientPrivateKeyJWT is an assertion that the client signs with its private key (RFC 7523).
 const ClientPrivateKeyJWT = "private_key_jwt"
 

@@ -73,7 +73,7 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 		return nil, err
 	}
 	leaveLimits := func() {}
-	route, err := network.Settings{Proxy: cfg.Proxy, Secret: cfg.ProxyCredentialsRef, CAFile: cfg.CAFile, TLSMin: cfg.TLSMin, Resolver: opts.Secrets}.Route(base, opts.RootCAs)
+	route, err := network.Settings{Proxy: cfg.Proxy, Secret: cfg.ProxyCredentialsRef, CAFile: cfg.CAFile, TLSMin: cfg.TLSMin, Resolver: opts.Secrets, Logger: log}.Route(base, opts.RootCAs)
 	if err != nil {
 		return nil, err
 	}

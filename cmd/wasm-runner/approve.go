@@ -47,7 +47,7 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 			}
 			return "", errors.New("the answer was not yes")
 		case <-ctx.Done():
-			return "", errors.New("no answer before the call ended")
+			return "", errors.New("there was no answer, and nothing was sent")
 		}
 	})
 }

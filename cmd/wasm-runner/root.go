@@ -45,6 +45,7 @@ Exit codes:
 			return cmd.Help()
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.EndOnHangup(cmd.Annotations)
 			if err := cli.CheckNotEmpty(cmd.Flags()); err != nil {
 				return err
 			}

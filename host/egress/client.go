@@ -82,6 +82,7 @@ type Config struct {
 type Client struct {
 	config    Config
 	transport *http.Transport
+	routed    *network.Transport // transport, until the authorities of Config.Route change
 	limiter   *pacing.Limiter
 	wait      *regexp.Regexp // pattern of Service.Errors; nil if there is none
 	visible   []string       // response headers that a guest may see, in lower case
@@ -197,6 +198,7 @@ func New(c Config) (*Client, error) {
 		MaxResponseHeaderBytes: 1 << 20,
 		ReadBufferSize:         64 << 10,
 	}
+	client.routed = network.NewTransport(client.transport, c.Route)
 	return client, nil
 }
 
@@ -242,7 +244,7 @@ func (c *Config) setDefaults() {
 }
 
 // Close closes idle connections. Running requests continue.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.routed.CloseIdleConnections() }
 
 // Quota returns the state of the rate limits by bucket.
 func (c *Client) Quota() []pacing.State { return c.limiter.Buckets() }

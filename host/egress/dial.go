@@ -96,7 +96,7 @@ func throughProxy(ctx context.Context, c Config, dial dialFunc, address string) 
 			return nil, dialError{err}
 		}
 	}
-	conn, err := c.Route.Proxy.Connect(ctx, dial, c.Route.RootCAs, address)
+	conn, err := c.Route.Proxy.Connect(ctx, dial, c.Route.Authorities(), address)
 	if err != nil {
 		return nil, dialError{err}
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -31,7 +32,8 @@ type Settings struct {
 	CAFile   string // PEM file of certificate authorities that are trusted besides the system's
 	TLSMin   string // lowest TLS version: 1.2, which is the default, or 1.3
 	Resolver secrets.Resolver
-	Names    Names // names for messages; default those of a connection file
+	Names    Names        // names for messages; default those of a connection file
+	Logger   *slog.Logger // gets changes of CAFile; default: discard
 	// LookupEnv finds a variable for Environment. Default os.LookupEnv.
 	LookupEnv func(string) (string, bool)
 }
@@ -69,6 +71,8 @@ type Route struct {
 	RootCAs *x509.CertPool // nil is the system's
 	TLSMin  uint16         // as in tls.Config; 0 is TLS 1.2
 	CAFile  string         // name of the setting for more authorities, for messages
+
+	changing *authorities // RootCAs as their file has them; nil if there is no file
 }
 
 // Route checks the settings, reads CAFile, and returns how to reach the service at base. roots replaces the system's
@@ -90,8 +94,21 @@ func (s Settings) Route(base *url.URL, roots *x509.CertPool) (r Route, err error
 	if r.Proxy != nil && base.Scheme == "http" && !Loopback(r.Proxy.url.Hostname()) {
 		return r, fmt.Errorf("%s: requests over http could be read on the way to %s: use https in the service's address", s.Names.Proxy, r.Proxy)
 	}
-	r.RootCAs, err = s.roots(roots)
-	return r, err
+	if s.CAFile == "" {
+		r.RootCAs = roots
+		return r, nil
+	}
+	stamp := stampOf(s.CAFile) // before the read, so that a change during it is noticed
+	if r.RootCAs, err = s.roots(roots); err != nil {
+		return r, err
+	}
+	log := s.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	r.changing = &authorities{read: func() (*x509.CertPool, error) { return s.roots(roots) }, file: s.CAFile, log: log}
+	r.changing.known.Store(&pool{r.RootCAs, stamp})
+	return r, nil
 }
 
 // tlsVersion returns the lowest TLS version to accept.
@@ -105,12 +122,8 @@ func (s Settings) tlsVersion() (uint16, error) {
 	return 0, fmt.Errorf("%s: found %.20q: write \"1.2\" or \"1.3\"", s.Names.TLSMin, s.TLSMin)
 }
 
-// roots returns the trusted certificate authorities: those of more, or else the system's, and those of CAFile. It
-// returns nil for the system's alone.
+// roots returns the trusted certificate authorities: those of more, or else the system's, and those of CAFile.
 func (s Settings) roots(more *x509.CertPool) (*x509.CertPool, error) {
-	if s.CAFile == "" {
-		return more, nil
-	}
 	text, err := readCA(s.CAFile)
 	if err != nil {
 		return nil, &FileError{s.Names.CAFile, err}

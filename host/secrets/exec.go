@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ import (
 type Commands interface {
 	Output(ctx context.Context, command []string, limit int) ([]byte, error)
 }
+
+// ErrNewCommand is the error of Commands for a command that they may not start, since it was not known when they were made.
+var ErrNewCommand = errors.New("the command was added while this process runs. It starts only the commands of its start, so restart it")
 
 // commandTime is how long a command may run.
 const commandTime = 30 * time.Second
@@ -79,6 +83,8 @@ func (d Default) fromCommand(ctx context.Context, ref string) (string, error) {
 	defer cancel()
 	out, err := d.Commands.Output(ctx, words, maxFile)
 	switch {
+	case errors.Is(err, ErrNewCommand):
+		return "", unavailable{fmt.Sprintf("%s: %v", name, err), err}
 	case err != nil && strings.Contains(err.Error(), "executable file not found"): // as package exec says
 		return "", unavailablef("%s: the program is not in PATH. Install it, or write its whole path", name)
 	case err != nil:

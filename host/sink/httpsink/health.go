@@ -88,7 +88,7 @@ func (s *Sink) dial(ctx context.Context, protocol, address string) (net.Conn, er
 // reach connects to an address, through a proxy if there is one. Without a proxy, Options.Lookup resolves its name.
 func (s *Sink) reach(ctx context.Context, dial network.Dial, protocol, address string) (net.Conn, error) {
 	if p := s.opts.Route.Proxy; p != nil {
-		return p.Connect(ctx, dial, s.opts.Route.RootCAs, address)
+		return p.Connect(ctx, dial, s.opts.Route.Authorities(), address)
 	}
 	address, err := s.resolved(ctx, address)
 	if err != nil {

@@ -141,14 +141,14 @@ func New(address string, o Options) (*Sink, error) {
 		authorization: newAuthorization(o.Authorization, o.Authorizer)}
 	s.client = &http.Client{
 		Timeout: o.Timeout,
-		Transport: &http.Transport{
+		Transport: network.NewTransport(&http.Transport{
 			Proxy:               nil, // environment variables must not decide where records go
 			DialContext:         s.dial,
 			TLSClientConfig:     &tls.Config{RootCAs: o.Route.RootCAs, MinVersion: max(o.Route.TLSMin, tls.VersionTLS12)},
 			TLSHandshakeTimeout: 15 * time.Second,
 			ForceAttemptHTTP2:   true,
 			IdleConnTimeout:     90 * time.Second,
-		},
+		}, o.Route),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return s, nil

@@ -12,10 +12,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/early"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/secrets"
@@ -64,8 +66,12 @@ func (a *App) Output() io.Writer {
 type signals struct {
 	ctx       context.Context // ends with the first signal
 	interrupt func()          // ends ctx
-	hangup    chan os.Signal  // receives SIGHUP, where that ends the command
+	hangup    chan os.Signal  // receives SIGHUP, until a command takes it
 	ownEcho   atomic.Bool     // see TakeEcho
+
+	decide  sync.Once
+	decided chan struct{}    // closed when it is known what SIGHUP does
+	taker   chan<- os.Signal // gets SIGHUP; nil if it ends the command
 }
 
 // NewApp returns an app on the given streams.
@@ -82,25 +88,57 @@ func (a *App) Begin(args []string) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
-	hangups := make(chan os.Signal, 1)
-	NotifyHangup(hangups)
+	hangups := early.Hangups
+	if hangups == nil {
+		hangups = make(chan os.Signal, 1)
+		NotifyHangup(hangups)
+	}
 	s := &a.signals
-	s.ctx, s.interrupt, s.hangup = ctx, cancel, hangups
+	s.ctx, s.interrupt, s.hangup, s.decided = ctx, cancel, hangups, make(chan struct{})
 	go func() {
-		select {
-		case <-interrupts:
-			if !s.ownEcho.Load() {
-				a.Console.BreakLine()
+		for ctx.Err() == nil {
+			select {
+			case <-interrupts:
+				if !s.ownEcho.Load() {
+					a.Console.BreakLine()
+				}
+				cancel()
+			case hangup := <-hangups:
+				s.hangUp(hangup)
+			case <-ctx.Done():
 			}
-			cancel()
-		case <-hangups:
-			cancel()
-		case <-ctx.Done():
 		}
 		signal.Stop(interrupts)
 		signal.Stop(hangups)
 	}()
 	return ctx, cancel
+}
+
+// hangUp does what SIGHUP does for the command, once that is known.
+func (s *signals) hangUp(hangup os.Signal) {
+	select {
+	case <-s.decided:
+	case <-s.ctx.Done():
+		return
+	}
+	if s.taker == nil {
+		s.interrupt()
+		return
+	}
+	select {
+	case s.taker <- hangup:
+	default: // one is waiting already
+	}
+}
+
+// TakesHangups is the annotation of a command that calls TakeHangups. SIGHUP waits until it does.
+const TakesHangups = "takes-hangups"
+
+// EndOnHangup makes SIGHUP end the command, unless the annotations of the command say otherwise.
+func (a *App) EndOnHangup(annotations map[string]string) {
+	if annotations[TakesHangups] == "" {
+		a.signals.decide.Do(func() { close(a.signals.decided) })
+	}
 }
 
 // Interrupt ends the command in good order, as the first SIGTERM does.
@@ -109,12 +147,16 @@ func (a *App) Interrupt() { a.signals.interrupt() }
 // TakeEcho makes the caller responsible for the line on which a terminal echoes Ctrl-C.
 func (a *App) TakeEcho() { a.signals.ownEcho.Store(true) }
 
-// TakeHangups sends SIGHUP to c from now on, and no longer ends the command with it. Systems without that signal send none.
+// TakeHangups sends SIGHUP to c from now on, with one that came before, and no longer ends the command with it. Systems without that signal send none.
 func (a *App) TakeHangups(c chan<- os.Signal) {
 	if hangupSignal != nil {
 		signal.Notify(c, hangupSignal)
 		signal.Stop(a.signals.hangup)
 	}
+	a.signals.decide.Do(func() {
+		a.signals.taker = c
+		close(a.signals.decided)
+	})
 }
 
 // NotifyHangup sends SIGHUP to c as well, unless the process is to ignore that signal.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -108,25 +109,40 @@ func (a *App) startCommands(refs []string) error {
 		}
 	}
 	if len(commands) == 0 {
+		a.resolver = secrets.Default{LookupEnv: a.LookupEnv, Commands: knownCommands{}}
 		return nil
 	}
 	env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return named[name]
 	})
-	resolver := secrets.Default{LookupEnv: a.LookupEnv, Commands: confinement.Commands(env)}
+	known := knownCommands{commands, confinement.Commands(env)}
 	if a.Confines() {
 		s, err := confinement.NewCommandStarter(commands, env)
 		if err != nil {
 			return fmt.Errorf("the commands of exec: cannot be started: %w", err)
 		}
-		resolver.Commands = s // it ends with this process
+		known.starter = s // it ends with this process
 	}
-	a.resolver = resolver
+	a.resolver = secrets.Default{LookupEnv: a.LookupEnv, Commands: known}
 	return nil
 }
 
-// Secrets returns what resolves the secrets of connections after Confine, and nil for what the host does by default.
+// knownCommands start the commands that were known at the start, and no others: a connection file may change later.
+type knownCommands struct {
+	commands [][]string
+	starter  secrets.Commands // nil if there are none
+}
+
+// Output implements secrets.Commands.
+func (k knownCommands) Output(ctx context.Context, command []string, limit int) ([]byte, error) {
+	if !slices.ContainsFunc(k.commands, func(c []string) bool { return slices.Equal(c, command) }) {
+		return nil, secrets.ErrNewCommand
+	}
+	return k.starter.Output(ctx, command, limit)
+}
+
+// Secrets returns what resolves the secrets of connections after Confine.
 func (a *App) Secrets() secrets.Resolver { return a.resolver }
 
 // OwnSecrets returns what resolves the secrets that no connection has, which Need.Refs named to Confine.

@@ -20,6 +20,7 @@ type Session struct {
 	Conn   *host.Connection
 	others []*host.Connection // where a command uses several, those after conn
 	Org    *DemoOrg           // the org of --demo, else nil
+	Config host.Config        // Conn's, as the connection file has it
 }
 
 // Connections returns the session's connections.
@@ -72,6 +73,7 @@ func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error
 	} else if config, err = a.readConnection(); err != nil {
 		return nil, err // the process ends, which also ends the loading
 	}
+	s.Config = config
 	config.Grants = a.Grants(config.Grants)
 	if want.Keyed || config.MaxWritesPerMinute > 0 || config.MaxDestructivePerHour > 0 {
 		if opts.Journal, err = a.openJournal(want.Journal, &want.Need.Files); err != nil {

@@ -34,8 +34,9 @@ type backfillOptions struct {
 func NewBackfillCommand(a *cli.App) *cobra.Command {
 	o := backfillOptions{app: a}
 	cmd := &cobra.Command{
-		Use:   "backfill --since TIME --until TIME",
-		Short: "Read the records between two times, to the end",
+		Use:         "backfill --since TIME --until TIME",
+		Annotations: map[string]string{cli.TakesHangups: "yes"},
+		Short:       "Read the records between two times, to the end",
 		Long: `Reads the records between two times, page by page, and ends. Times may be written as RFC 3339, 2026-01-02 (UTC), -24h,
 2h ago or yesterday.
 

@@ -70,11 +70,11 @@ func (h *hangups) terminalIsGone() bool {
 	return false
 }
 
-// reload reopens files and reads tokens again, and reports the result in one line for each connection.
+// reload reopens files and reads secrets again, and reports the result in one line for each connection.
 func (h *hangups) reload(ctx context.Context, members []*member) {
 	for _, m := range members {
 		d := m.drain
-		files, token := "no file to reopen", "token read again: it has not changed"
+		files := "no file to reopen"
 		if r, ok := d.Sink.(sink.Reopener); ok {
 			switch anew, err := r.Reopen(); {
 			case err != nil:
@@ -85,24 +85,30 @@ func (h *hangups) reload(ctx context.Context, members []*member) {
 				files = "file still at its path"
 			}
 		}
-		switch changed, err := m.conn.ReloadToken(ctx); {
-		case err != nil:
-			token = "token not read again (" + err.Error() + "): the old one stays in use"
-		case changed:
-			token = "new token read"
+		secret := "token"
+		if m.conn.Config().OAuth.ClientID != "" {
+			secret = "private key"
 		}
+		changed, err := m.conn.ReloadToken(ctx)
+		read := h.outcome(secret, changed, err)
 		if s, ok := d.Sink.(interface {
 			ReloadAuthorization(context.Context) (any, changed bool, err error)
 		}); ok {
-			switch any, changed, err := s.ReloadAuthorization(ctx); {
-			case err != nil:
-				token += "; --out-authorization not read again (" + err.Error() + "): the old one stays in use"
-			case changed:
-				token += "; new --out-authorization read"
-			case any:
-				token += "; --out-authorization read again: it has not changed"
+			if any, changed, err := s.ReloadAuthorization(ctx); any || err != nil {
+				read += "; " + h.outcome("--out-authorization", changed, err)
 			}
 		}
-		d.Say("SIGHUP: %s; %s", files, token)
+		d.Say("SIGHUP: %s; %s", files, read)
 	}
+}
+
+// outcome says what became of reading a secret again.
+func (h *hangups) outcome(secret string, changed bool, err error) string {
+	switch {
+	case err != nil:
+		return secret + " not read again (" + err.Error() + h.app.Outside(err) + "): the old one stays in use"
+	case changed:
+		return "new " + secret + " read"
+	}
+	return secret + " read again: it has not changed"
 }

@@ -80,7 +80,7 @@ which is synced before the checkpoint, and the run goes on. Each line is
 func (o *outOptions) add(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "-", "`file` to append records to, or http(s) address to post them to; - is stdout; "+perConnection+" is replaced by the connection's name")
 	f.StringVar(&o.format, "out-format", "auto", "`format` for an address: "+strings.Join(outFormats[1:], ", ")+" (default bulk if the address ends with _bulk, else ndjson)")
-	f.StringVar(&o.authorization, "out-authorization", "", "`scheme` and place of the token for an address, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	f.StringVar(&o.authorization, "out-authorization", "", "`scheme` and place of the token for an address, such as 'Bearer env:NAME'; the place is env:NAME, file:PATH, keyring:NAME or exec:[PROGRAM, ARGUMENT, …]")
 	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine, although others on the network can read the records")
 	f.StringVar(&o.route.Proxy, "out-proxy", "", "proxy on the way to an address: its `address`, such as http://proxy.example.com:3128, or environment for HTTPS_PROXY and NO_PROXY")
 	f.StringVar(&o.route.Secret, "out-proxy-credentials", "", "`place` of the user:password for --out-proxy: env:NAME, file:PATH, keyring:NAME or exec:[PROGRAM, ARGUMENT, …]")
@@ -172,7 +172,7 @@ func (o *outOptions) check() (err error) {
 	case rotates && (o.stdout() || o.address()):
 		return cli.Usagef("--rotate-size and --rotate-every are for a file: name one with --out")
 	case o.authorization != "" && !authorization.MatchString(o.authorization):
-		return cli.Usagef("--out-authorization: want a scheme and the place of a token, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+		return cli.Usagef("--out-authorization: want a scheme and the place of a token, such as 'Bearer env:NAME', 'ApiKey file:PATH', 'Bearer keyring:NAME' or 'Bearer exec:[PROGRAM, ARGUMENT]'")
 	case o.mode != "" && (o.stdout() || o.address() && o.refused == ""):
 		return cli.Usagef("--out-mode is for new files: name one with --out or --refused")
 	case o.refused != "" && !o.address():
@@ -186,7 +186,7 @@ func (o *outOptions) check() (err error) {
 }
 
 // authorization matches a scheme and a reference. It must not match a pasted token, which would be visible in ps.
-var authorization = regexp.MustCompile(`^[A-Za-z]{1,16} (env|file):.+$`)
+var authorization = regexp.MustCompile(`^[A-Za-z]{1,16} (env:.|file:.|keyring:.|exec:\s*\[).*$`)
 
 // minPlainSize is the smallest --rotate-size without a unit, in bytes. A smaller number surely lacks its unit: a page is larger.
 const minPlainSize = 4 << 10
@@ -303,8 +303,10 @@ func (o *outOptions) openHTTP(ctx context.Context, a *cli.App, address string, p
 	}
 	if o.authorization != "" {
 		scheme, ref, _ := strings.Cut(o.authorization, " ")
-		resolver := secrets.Default{LookupEnv: a.LookupEnv}
-		h.Authorizer.Stamp = func() string { return resolver.Stamp(ref) }
+		resolver := a.OwnSecrets()
+		if stamper, ok := resolver.(secrets.Stamper); ok {
+			h.Authorizer.Stamp = func() string { return stamper.Stamp(ref) }
+		}
 		h.Authorizer.Read = func(ctx context.Context) (secrets.Value, error) {
 			v, err := resolver.Resolve(ctx, ref)
 			if err != nil {
@@ -349,7 +351,7 @@ func (o *outOptions) routeTo(a *cli.App, address string) (network.Route, error) 
 		return network.Route{}, errors.New("--out: want an address such as https://collector.example.com/events")
 	}
 	s := o.route
-	s.LookupEnv, s.Resolver = a.LookupEnv, a.OwnSecrets()
+	s.LookupEnv, s.Resolver, s.Logger = a.LookupEnv, a.OwnSecrets(), a.Logger()
 	s.Names = network.Names{Proxy: "--out-proxy", Secret: "--out-proxy-credentials", CAFile: "--out-ca-file", TLSMin: "--out-tls-min"}
 	return s.Route(u, nil)
 }

@@ -7,13 +7,15 @@ import (
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
 )
 
-// reread reads the connection file again for a run of --all --follow. It is used by one goroutine.
+// reread reads the connection file again for a run of --follow. It is used by one goroutine.
 type reread struct {
 	run   *run
 	known []host.Config                           // the configurations of the members, as the file had them
 	join  func(*host.Connection) (*member, error) // opens the files of a connection
+	only  string                                  // the connection of the run; "" with --all
 }
 
 // change makes the group what the connection file says now: it starts new connections, ends those that are gone, and starts
@@ -21,7 +23,7 @@ type reread struct {
 // start goes on with its old settings.
 func (r *reread) change(ctx context.Context, g *group) {
 	a := r.run.app
-	if a.Flags.Config == "-" {
+	if a.Flags.Config == "-" || a.Flags.Demo {
 		return // standard input can be read only once
 	}
 	configs, path, err := a.ReadConnections()
@@ -30,6 +32,13 @@ func (r *reread) change(ctx context.Context, g *group) {
 		return
 	}
 	configs = slices.DeleteFunc(configs, func(c host.Config) bool { return a.CheckKind(c, path) != nil })
+	if r.only != "" {
+		configs = slices.DeleteFunc(configs, func(c host.Config) bool { return c.Name != r.only })
+		if len(configs) == 0 {
+			a.Warnf("SIGHUP: %s is no longer in %s: its stream goes on with the old settings", r.only, path)
+			return
+		}
+	}
 	before := r.known
 	r.known = nil
 	for _, old := range before {
@@ -60,7 +69,7 @@ func (r *reread) change(ctx context.Context, g *group) {
 // replace starts a connection again with other settings, and returns the settings with which it goes on.
 func (r *reread) replace(ctx context.Context, g *group, old, config host.Config) host.Config {
 	a := r.run.app
-	conn, err := connectForSource(ctx, a, r.run.session.Module, config)
+	conn, err := connectForSource(ctx, a, r.run.session.Module, config, false) // the old settings work
 	if err != nil {
 		a.Warnf("SIGHUP: %s goes on with its old settings, since the new ones do not work: %s%s", old.Name, err, a.Outside(err))
 		return old
@@ -88,7 +97,7 @@ func (r *reread) remove(ctx context.Context, g *group, name string) {
 
 // start connects to a connection and drains it.
 func (r *reread) start(ctx context.Context, g *group, config host.Config) error {
-	conn, err := connectForSource(ctx, r.run.app, r.run.session.Module, config)
+	conn, err := connectForSource(ctx, r.run.app, r.run.session.Module, config, !connections.HasCommand(config)) // a new command never starts
 	if err != nil {
 		return err
 	}
@@ -107,9 +116,9 @@ func (r *reread) add(ctx context.Context, g *group, conn *host.Connection) error
 	return nil
 }
 
-// connectForSource connects to a connection of --all. Its token may be unreadable: its source then fails, or with --follow tries
-// again.
-func connectForSource(ctx context.Context, a *cli.App, m *host.Module, config host.Config) (*host.Connection, error) {
-	c, err := m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: a.Secrets(), AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+// connectForSource connects to a connection. With await, its secret may be unreadable: its source then fails, or with --follow
+// tries again.
+func connectForSource(ctx context.Context, a *cli.App, m *host.Module, config host.Config, await bool) (*host.Connection, error) {
+	c, err := m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Secrets: a.Secrets(), AwaitToken: await, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
 	return c, a.Located(config, err)
 }

@@ -39,8 +39,9 @@ type sourceOptions struct {
 func NewSourceCommand(a *cli.App) *cobra.Command {
 	o := sourceOptions{app: a}
 	cmd := &cobra.Command{
-		Use:   "source OP",
-		Short: "Read a checkpointed stream of records",
+		Use:         "source OP",
+		Annotations: map[string]string{cli.TakesHangups: "yes"},
+		Short:       "Read a checkpointed stream of records",
 		Long: `Reads records as NDJSON from the checkpoint on. By default (--once) it ends when it has read all records. With --follow it
 goes on until SIGINT or SIGTERM. Then it finishes the current page and exits with code 0; at a terminal it prints how many
 records there were.
@@ -58,8 +59,8 @@ another kind, which are left out. If one fails, the others go on. With
 --follow a token that cannot be read is tried again until it can. A token is read again when its file changes, and after
 a 401.
 
-With --all --follow, SIGHUP reads the connection file again: new connections start, those that are gone end, and those that have
-changed go on from their checkpoints. If the file is not valid, all stays as it is.
+With --follow, SIGHUP reads the connection file again: a connection that has changed goes on from its checkpoint. With --all, new
+connections start, too, and those that are gone end. If the file is not valid, all stays as it is.
 
 --metrics serves Prometheus metrics at /metrics. /readyz answers 503 while no records arrive: before the first page, and
 while the service or the receiver cannot be reached. /healthz answers 503 if a source has failed, or had no page for 14
@@ -212,10 +213,13 @@ func (o *sourceOptions) run(ctx context.Context) error {
 		}
 		g.add(m)
 	}
-	if !o.all || !o.follow {
+	if !o.follow {
 		return r.drain(ctx, nil, g, nil)
 	}
 	again := &reread{run: &r, known: configs, join: join}
+	if !o.all {
+		again.known, again.only = []host.Config{s.Config}, s.Config.Name
+	}
 	return r.drain(ctx, nil, g, again.change)
 }
 
@@ -245,7 +249,7 @@ func connectSources(ctx context.Context, a *cli.App, need cli.Need, all bool) (s
 			a.Warnf("left out: %s", err)
 			continue
 		}
-		c, err := connectForSource(ctx, a, s.Module, config)
+		c, err := connectForSource(ctx, a, s.Module, config, true)
 		if err != nil {
 			s.Close()
 			return nil, nil, 0, err
