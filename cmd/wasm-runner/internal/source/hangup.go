@@ -28,8 +28,8 @@ func watchHangups(a *cli.App) *hangups {
 	return h
 }
 
-// serve handles SIGHUP until stop is called. It calls reread, unless that is nil, reopens the files of the drains, and reads
-// the tokens of the connections and sinks again. If the terminal is gone, it interrupts the run instead, as SIGTERM does.
+// serve handles SIGHUP until stop is called. It reopens the files of the drains, reads the secrets of the connections and sinks
+// again, and then calls reread, unless that is nil. If the terminal is gone, it interrupts the run instead, as SIGTERM does.
 func (h *hangups) serve(ctx context.Context, g *group, reread func(context.Context, *group)) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -46,10 +46,10 @@ func (h *hangups) serve(ctx context.Context, g *group, reread func(context.Conte
 				if !g.hold() {
 					return
 				}
+				h.reload(ctx, g.present())
 				if reread != nil {
 					reread(ctx, g)
 				}
-				h.reload(ctx, g.present())
 				g.release()
 			}
 		}
