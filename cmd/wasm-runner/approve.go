@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"os/user"
 	"strings"
 
@@ -24,7 +22,7 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 		if yes {
 			return who() + " (--approve)", nil
 		}
-		tty, out, err := askOn(a, stdinTaken)
+		tty, out, err := a.AskOn(stdinTaken)
 		if err != nil {
 			return "", fmt.Errorf("%w: read the plan with --plan, then give --approve", err)
 		}
@@ -50,41 +48,6 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 			return "", errors.New("there was no answer, and nothing was sent")
 		}
 	})
-}
-
-// askOn returns the terminal to ask on, and where to write the question: standard error if it is a terminal without JSON, else
-// the terminal itself. If standard input is a pipe or file, it opens the terminal of the process.
-func askOn(a *cli.App, stdinTaken bool) (tty *os.File, out io.Writer, err error) {
-	if _, is := term.Columns(a.Stdin); is && !stdinTaken {
-		tty = a.Stdin.(*os.File)
-	} else if tty, err = ownTerminal(a); err != nil {
-		return nil, nil, err
-	}
-	if !term.InForeground(tty) {
-		return nil, nil, errors.New("this command runs in the background and cannot ask")
-	}
-	if _, is := term.Columns(a.Stderr); is && !a.JSON {
-		return tty, a.Stderr, nil
-	}
-	return tty, tty, nil
-}
-
-// ownTerminal opens the terminal that started this process. It stays open until the process ends. With standard input from
-// /dev/null the process must not ask.
-func ownTerminal(a *cli.App) (*os.File, error) {
-	none := errors.New("there is no terminal to ask on")
-	stdin, is := a.Stdin.(*os.File)
-	if !is {
-		return nil, none
-	}
-	if info, err := stdin.Stat(); err != nil || info.Mode()&fs.ModeCharDevice != 0 && !term.IsTerminal(stdin) {
-		return nil, none
-	}
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil { // no terminal, or a system without this file
-		return nil, none
-	}
-	return tty, nil
 }
 
 // who returns the name of the user that runs this process.

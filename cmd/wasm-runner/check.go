@@ -11,11 +11,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/login"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
@@ -188,6 +191,16 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 	return all
 }
 
+// checkForLogin returns the check of a connection that is not saved yet.
+func checkForLogin(a *cli.App) login.Check {
+	return func(ctx context.Context, c *host.Connection) (ok bool, err error) {
+		r := &report{}
+		examine(ctx, a, r, c)
+		r.Checks = slices.DeleteFunc(r.Checks, func(f finding) bool { return f.Name == "secret" }) // it is not saved yet
+		return !slices.ContainsFunc(r.Checks, func(f finding) bool { return !f.OK }), printReports(a, []*report{r})
+	}
+}
+
 // examine checks one thing after the other. It stops when later checks depend on one that failed.
 func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) {
 	c := conn.Config()
@@ -220,7 +233,7 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		return
 	case err != nil:
 		fix := ""
-		if !strings.Contains(result.Error.Message, ": check ") { // the message has its own advice
+		if !strings.Contains(result.Error.Message, ": check ") && !strings.HasPrefix(result.Error.Message, "proxy ") { // the message has its own advice
 			fix = "make sure that " + c.BaseURL + " can be reached from here"
 		}
 		r.add("base_url", false, result.Error.Message, fix)
@@ -462,6 +475,15 @@ func encode(a *cli.App, v any) error {
 	return enc.Encode(v)
 }
 
+// sentence returns a text with a capital letter at its beginning, unless it begins with a command, such as chmod 600.
+func sentence(text string) string {
+	if strings.HasPrefix(text, "chmod ") {
+		return "Run: " + text
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
 // signs are the marks of the lines of a report.
 type signs struct{ good, warn, bad string }
 
@@ -496,7 +518,7 @@ func printReports(a *cli.App, all []*report) error {
 			}
 			text := fmt.Sprintf("%-*s  %s", width, f.Name, term.OneLine(f.Detail))
 			if f.Fix != "" {
-				text += ": " + term.OneLine(f.Fix)
+				text = strings.TrimRight(text, ". ") + ". " + sentence(term.OneLine(f.Fix))
 			}
 			signWidth := term.Width(sign) + 1
 			indent := min(width+2, columns/4)

@@ -148,17 +148,126 @@ func TestLogin_AtATerminal_AsksAndHidesTheToken(t *testing.T) {
 	k.keys("ftp://example.com\r")
 	k.await(`its scheme is "ftp"`)
 	k.keys(org.URL + "\r")
+	k.await(`token or app \[token\]: `)
+	k.keys("\r")
+	k.await(`if the checks pass, login writes connection okta to .*okta\.yaml, and the token to file:.*okta\.token`)
+	k.await(`API token \(it is not shown\): `)
+	k.keys("\r") // an empty line is asked again
+	k.await(`the token is empty`)
 	k.await(`API token \(it is not shown\): `)
 	k.keys(loginToken + "\r")
 	k.await(`connection okta saved to `)
 	if code := k.wait(); code != 0 || strings.Contains(k.raw(), loginToken) {
 		t.Errorf("exit %d:\n%s", code, k.raw())
 	}
-	k = onPty(t, o, "--config", file, "login", "okta")
-	k.await(`API token`)
-	k.keys("\x03") // Ctrl-C
-	if code := k.wait(); code == 0 {
-		t.Error("Ctrl-C ended with exit 0")
+	before := content(t, dir)
+	for key, code := range map[string]int{"\x03": 130, "\x04": 2, "part\x03": 130} { // Ctrl-C and Ctrl-D
+		k = onPty(t, o, "--config", file, "login", "okta")
+		k.await(`API token \(it is not shown\): `)
+		k.keys(key)
+		k.await(`nothing was saved`)
+		if got := k.wait(); got != code || strings.Contains(k.raw(), "part") {
+			t.Errorf("%q ended with exit %d, want %d:\n%s", key, got, code, k.raw())
+		}
+	}
+	if after := content(t, dir); after != before {
+		t.Errorf("something was saved:\n%s", after)
+	}
+}
+
+// content returns the names and texts of the files of a folder.
+func content(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "okta.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(file + "\n" + string(text))
+	}
+	return all.String()
+}
+
+// TestLogin_AtATerminal_MakesAServiceApp answers as a person would, and then gives the app another key and other settings.
+func TestLogin_AtATerminal_MakesAServiceApp(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("runs many processes: without -short")
+	}
+	dir := t.TempDir()
+	app, key := oktatest.NewServiceApp(oktatest.Scopes()...)
+	app.DPoP = true
+	org := httptest.NewServer(oktatest.New(oktatest.Config{Token: loginToken, Users: 3, ServiceApps: []oktatest.ServiceApp{app}}))
+	t.Cleanup(org.Close)
+	for _, name := range []string{"app.pem", "new.pem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "okta.yaml")
+	o := ptyOptions{state: dir, dir: dir, env: []string{"DBUS_SESSION_BUS_ADDRESS=", "HOME=" + dir, "XDG_CONFIG_HOME=" + dir}}
+	k := onPty(t, o, "--config", file, "login", "okta-app", "--allow-private-network")
+	k.await(`Address of the org`)
+	k.keys("\r" + org.URL + "\r")
+	k.await(`token or app \[token\]: `)
+	k.keys("app\r")
+	k.await(`Client ID of the service app: `)
+	k.keys("\r" + app.ClientID + "\r")
+	k.await(`File with its private key: `)
+	k.keys("none.pem\r")
+	k.await(`none\.pem is not a file`)
+	k.keys("app.pem\r")
+	k.await(`Key id \(KID\); empty if the file has it: `)
+	k.keys(app.Keys[0].KeyID + "\r")
+	k.await(`if the checks pass, login writes connection okta-app to .*okta\.yaml\. The key stays at file:.*app\.pem`)
+	k.await(`connection okta-app saved to `)
+	if code := k.wait(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, k.raw())
+	}
+	k = onPty(t, o, "--config", file, "login", "okta-app")
+	k.await(`File with the new private key: `)
+	k.keys("new.pem\r")
+	k.await(`Key id \(KID\) of the new key; empty if the file has it: `)
+	k.keys("\r")
+	k.await(`login changes connection okta-app in .*: oauth\.private_key_ref`)
+	k.await(`connection okta-app changed in `)
+	if code := k.wait(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, k.raw())
+	}
+	path := module(t)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--scopes", "okta.users.read,okta.orgs.read", "--dpop", "required", "--tls-min", "1.3"}, 0, `changed in`},
+		{[]string{"--scopes", "okta.user.read,okta.orgs.read"}, 0, `(?s)WARN scopes +oauth.scopes has okta.user.read, which no operation needs. Did you mean okta.users.read\?.*changed in`},
+		{[]string{"--key-id", "wrong"}, 1, `nothing was saved`},
+		{[]string{"--dpop", "never"}, 2, `--dpop: want auto, required or off`},
+		{[]string{"--proxy", "nowhere"}, 2, `--proxy: want an address such as`},
+		{[]string{"--credential", "token"}, 2, `choose another name for the token`},
+	} {
+		got := runIn(t, dir, path, "", o.env, append([]string{"--config", file, "login", "okta-app"}, c.args...)...)
+		if got.code != c.code || !regexp.MustCompile(c.says).MatchString(got.stdout+got.stderr) {
+			t.Errorf("%v: %+v, want exit %d and %s", c.args, got, c.code, c.says)
+		}
+	}
+	text, err := os.ReadFile(file)
+	for _, want := range []string{"private_key_ref: \"?file:.*/new.pem", `scopes: \[okta.user.read, okta.orgs.read\]`, "dpop: required", `tls_min: "1.3"`, "key_id: " + app.Keys[0].KeyID} {
+		if err != nil || !regexp.MustCompile(want).Match(text) {
+			t.Errorf("%v: no %s in\n%s", err, want, text)
+		}
+	}
+	got := runIn(t, dir, path, "", o.env, "--config", file, "check")
+	for _, want := range []string{`ok   scopes +oauth.scopes leaves out: .*okta.users.read`, `ok   denied +operations that oauth.scopes rules out: .*lookup_user .*\. To allow one, add its scopes to oauth.scopes`} {
+		if !regexp.MustCompile(want).MatchString(got.stdout) {
+			t.Errorf("no %s in\n%s", want, got.stdout)
+		}
 	}
 }
 

@@ -376,7 +376,7 @@ func TestCheck_SeveralConnections_NeedsAll(t *testing.T) {
 	path := module(t)
 	dir, _, _, _ := world(t)
 	got := runIn(t, dir, path, "", nil, "--config", "two.yaml", "check")
-	if got.code != 1 || !strings.Contains(got.stdout, "which connection? There are okta-a, okta-b: use --connection NAME: or check them all with --all") {
+	if got.code != 1 || !strings.Contains(got.stdout, "which connection? There are okta-a, okta-b: use --connection NAME. Or check them all with --all") {
 		t.Errorf("%+v", got)
 	}
 	got = runIn(t, dir, path, "", nil, "--config", "two.yaml", "check", "--all")
@@ -408,7 +408,7 @@ func TestCheck_ReadableTokenFile_Warns(t *testing.T) {
 	}{
 		{0o600, "A=B", ""},
 		{0o400, "A=B", ""},
-		{0o644, "A=B", `(?m)^WARN secret +file:\S*token is there, and users other than its owner may use it \(mode 0644\): chmod 600 \S*token$`},
+		{0o644, "A=B", `(?m)^WARN secret +file:\S*token is there, and users other than its owner may use it \(mode 0644\)\. Run: chmod 600 \S*token$`},
 		{0o640, "A=B", `mode 0640`},
 		{0o600, "HTTPS_PROXY=http://127.0.0.1:1", `(?m)^WARN proxy +HTTPS_PROXY is set but not used: requests go directly to http://127`},
 		{0o600, "HTTP_PROXY=http://127.0.0.1:1", `WARN proxy +HTTP_PROXY is set`},

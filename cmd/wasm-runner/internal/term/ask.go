@@ -23,13 +23,13 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, question string) (str
 	return within(ctx, func() (string, error) { return readLine(in) })
 }
 
-// AskSecret is Ask for a secret: a terminal does not show the answer, and nothing is stripped but the end of the line. When ctx
-// ends, the terminal shows what is typed again.
-func AskSecret(ctx context.Context, in *os.File, out io.Writer, question string) (string, error) {
+// AskSecret is Ask for a secret: a terminal does not show the answer, and nothing is stripped but the end of the line. Ctrl-C
+// calls interrupt. When ctx ends, the terminal shows what is typed again.
+func AskSecret(ctx context.Context, in *os.File, out io.Writer, question string, interrupt func()) (string, error) {
 	if _, err := io.WriteString(out, question); err != nil {
 		return "", err
 	}
-	before, err := term.GetState(int(in.Fd()))
+	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return "", err
 	}
@@ -38,13 +38,58 @@ func AskSecret(ctx context.Context, in *os.File, out io.Writer, question string)
 		_, _ = io.WriteString(out, "\n")
 	}()
 	return within(ctx, func() (string, error) {
-		b, err := term.ReadPassword(int(in.Fd()))
-		defer clear(b)
-		if err != nil {
+		text, err := readKeys(in)
+		if errors.Is(err, errInterrupted) {
+			interrupt()
+			<-ctx.Done()
+			return "", context.Cause(ctx)
+		}
+		return text, err
+	})
+}
+
+// errInterrupted means that Ctrl-C was typed.
+var errInterrupted = errors.New("interrupted")
+
+// Keys of a terminal that interprets none itself.
+const (
+	ctrlC     = 0x03
+	ctrlD     = 0x04
+	backspace = 0x08
+	ctrlU     = 0x15
+	ctrlW     = 0x17
+	del       = 0x7f
+)
+
+// readKeys reads a line that is typed, with the keys that correct it. Ctrl-D in an empty line is its end: ErrNoAnswer.
+func readKeys(in io.Reader) (string, error) {
+	line := make([]byte, 0, 512) // a token does not move in memory
+	defer func() { clear(line[:cap(line)]) }()
+	one := make([]byte, 1)
+	defer clear(one)
+	for len(line) < maxAnswer {
+		n, err := in.Read(one)
+		if n == 0 || err != nil {
 			return "", ErrNoAnswer
 		}
-		return string(b), nil
-	})
+		switch one[0] {
+		case '\r', '\n':
+			return string(line), nil
+		case ctrlC:
+			return "", errInterrupted
+		case ctrlD:
+			if len(line) == 0 {
+				return "", ErrNoAnswer
+			}
+		case backspace, del:
+			line = line[:max(len(line)-1, 0)]
+		case ctrlU, ctrlW:
+			line = line[:0]
+		default:
+			line = append(line, one[0])
+		}
+	}
+	return "", errLong
 }
 
 // within returns what read returns, or the error of ctx if that ends first.
@@ -83,5 +128,7 @@ func readLine(in io.Reader) (string, error) {
 			return "", ErrNoAnswer
 		}
 	}
-	return "", errors.New("the answer is longer than 64 KiB")
+	return "", errLong
 }
+
+var errLong = errors.New("the answer is longer than 64 KiB")
