@@ -1,6 +1,6 @@
 //go:build !unix
 
-// Package early receives SIGHUP before the rest of the program is initialized. This system has no such signal.
+// Package early receives SIGHUP before the rest of the program is initialized. This system does not have that signal.
 package early
 
 import "os"

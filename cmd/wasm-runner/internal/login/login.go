@@ -34,7 +34,7 @@ type options struct {
 	store      string // where the token goes: auto, keyring or file
 	credential string // token or app; "" asks
 	client     host.OAuth
-	keyFile    string      // of the service app
+	keyFile    string      // the service app's private key
 	network    host.Config // the settings of the network
 	given      func(flag string) bool
 
@@ -90,6 +90,18 @@ The token is not shown while it is typed. Ctrl-C and Ctrl-D end login. Without a
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	o.addFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o.name = args[0]
+		return o.run(cmd.Context())
+	}
+	return cmd
+}
+
+var loginName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// addFlags defines the flags.
+func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.baseURL, "base-url", "", "the org's `address`, such as https://example.okta.com (default: ask)")
@@ -109,14 +121,7 @@ The token is not shown while it is typed. Ctrl-C and Ctrl-D end login. Without a
 	o.given = f.Changed
 	cli.CompleteFixed(cmd, "store", stores[1:])
 	cli.CompleteFixed(cmd, "credential", credentials)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o.name = args[0]
-		return o.run(cmd.Context())
-	}
-	return cmd
 }
-
-var loginName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // run makes or changes the connection. If it ends before anything is saved, it says so.
 func (o *options) run(ctx context.Context) error {

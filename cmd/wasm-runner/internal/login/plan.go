@@ -15,7 +15,7 @@ import (
 // plan is what login is about to write.
 type plan struct {
 	place    cli.NewConnections
-	text     []byte       // of the connection file
+	text     []byte       // the connection file's
 	existing *host.Config // nil for a new connection
 	config   host.Config  // the connection as it will be
 	token    bool         // a token is asked for and saved
