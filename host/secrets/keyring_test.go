@@ -21,7 +21,7 @@ func TestResolve_KeyStoreThatFails_SaysWhatToDo(t *testing.T) {
 	}{
 		"confined":  {&net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("socket", syscall.EPERM)}, []string{"operation not permitted", "confines itself at its start", "Start the program again"}},
 		"no access": {&net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}, []string{"permission denied", "Start the program again"}},
-		"locked":    {errors.New("the collection\nis locked"), []string{"refuses: the collection is locked", "unlock it"}},
+		"locked":    {errors.New("the collection\nis locked"), []string{"refuses: the collection is locked", "Unlock it"}},
 		"no secret": {keyring.ErrNotFound, []string{"has no secret of that name"}},
 	} {
 		keyring.MockInitWithError(c.err)
