@@ -103,8 +103,11 @@ type TableInput struct {
 
 // TableOutput is the output of the table export. An empty cursor means the end.
 type TableOutput struct {
-	Outcome  Outcome  `json:"outcome"`
-	Cursor   string   `json:"cursor,omitempty"`
+	Outcome Outcome `json:"outcome"`
+	Cursor  string  `json:"cursor,omitempty"`
+	// Report is what an invoke's output would have besides the records: an object about the whole list so far, such as what
+	// it omits.
+	Report   json.RawMessage `json:"report,omitempty"`
 	Error    *Error   `json:"error,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 }

@@ -26,15 +26,16 @@ type Record struct {
 type Page struct {
 	// Checkpoint resumes after this page. Save it only when the page's records are durable.
 	Checkpoint json.RawMessage
-	CaughtUp   bool          // there was nothing more to read
-	Stalled    bool          // with CaughtUp: there may be more, but the service gave no usable cursor
-	PollAfter  time.Duration // when to ask again after catching up
-	Warnings   []string      // sentences for people; they are reported nowhere else
-	Watermark  time.Time     // the latest record time so far, by the service's clock; zero if unknown
-	Date       time.Time     // the service's clock in its response; zero if unknown
-	Retries    int           // number of repeated requests for this page
-	Waited     time.Duration // time spent waiting for rate limits and between repeated requests
-	Cursor     string        // set by TablePages: continues after this page; "" at the end
+	CaughtUp   bool            // there was nothing more to read
+	Stalled    bool            // with CaughtUp: there may be more, but the service gave no usable cursor
+	PollAfter  time.Duration   // when to ask again after catching up
+	Warnings   []string        // sentences for people; they are reported nowhere else
+	Watermark  time.Time       // the latest record time so far, by the service's clock; zero if unknown
+	Date       time.Time       // the service's clock in its response; zero if unknown
+	Retries    int             // number of repeated requests for this page
+	Waited     time.Duration   // time spent waiting for rate limits and between repeated requests
+	Cursor     string          // set by TablePages: continues after this page; "" at the end
+	Report     json.RawMessage // set by TablePages: what the module says about the list so far; nil is nothing
 
 	call   *call
 	pieces records.Pieces

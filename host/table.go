@@ -196,7 +196,9 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 		run.end()
 		return nil, "", OutcomeError{op.Name, outcome, detail}
 	}
-	return newPage(run, warnings), out.Cursor, nil
+	page := newPage(run, warnings)
+	page.Report = out.Report
+	return page, out.Cursor, nil
 }
 
 func (r *Rows) row(record json.RawMessage) Row {

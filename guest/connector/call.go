@@ -168,6 +168,9 @@ func (cn *Connector) Table(host hostcall.Host, text string) (string, error) {
 	}
 	var w jsonval.Writer
 	w.Str("outcome", string(r.Outcome)).StrIf("cursor", r.Cursor)
+	if r.List {
+		w.RawIf("report", r.Output)
+	}
 	r.finish(&w)
 	return w.String(), nil
 }

@@ -91,17 +91,9 @@ func (cn *Connector) Manifest() []byte {
 			views = append(views, encode.View(v))
 		}
 	}
-	m.RawIf("views", rawArray(views))
-	return []byte(m.Raw("operations", rawArray(ops)).String())
+	m.RawIf("views", texts.RawArray(views))
+	return []byte(m.Raw("operations", texts.RawArray(ops)).String())
 }
 
 // requires lists the features of a host without which this package does not work.
 var requires = []string{abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan}
-
-// rawArray returns an array of JSON texts, or an empty string if there are none.
-func rawArray(items []string) string {
-	if len(items) == 0 {
-		return ""
-	}
-	return texts.JSONArray(items, func(s string) string { return s })
-}

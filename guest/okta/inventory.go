@@ -18,12 +18,12 @@ var inventoryOperations = []connector.Operation{
 		Summary: "Exports the org's objects of many kinds as {kind, id, parent, record}; next_cursor resumes it. `skipped` has the " +
 			"kinds that the token may not read or the org does not have, with the reason; `vanished` counts parents deleted " +
 			"meanwhile; `limited` has kinds that limit_per_kind cut; `missing` has lists not read to their end; `partial` is true " +
-			"if anything is skipped or missing. All cover the whole export. Secrets of applications, clients and authenticators are removed.",
+			"if anything is skipped or missing; `kinds` lists the exported kinds, and `incomplete` those that may lack objects. All cover the whole export. Secrets of applications, clients and authenticators are removed.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"kinds", false, `{"type":"array","minItems":1,"uniqueItems":true,"items":{"enum":["users","groups","group_members","applications","application_users","devices","authenticators","policies","zones","authorization_servers","oauth_clients","roles"]},"description":"kinds to export; default all. group_members and application_users need a request for each group or application"}`},
+			{"kinds", false, `{"type":"array","minItems":1,"uniqueItems":true,"items":{"enum":["users","groups","group_members","applications","application_users","devices","authenticators","policies","zones","authorization_servers","oauth_clients","roles","user_factors","user_roles","group_roles"]},"description":"kinds to export; default all but user_factors, user_roles and group_roles. user_roles needs a request for each administrator. The other kinds of members, users, factors or roles need one for each group, application or user"}`},
 			{"limit_per_kind", false, `{"type":"integer","minimum":1,"maximum":10000000,"description":"maximum records of a kind in the whole export; default all. An invoke returns at most 10,000 records of all kinds; next_cursor resumes it"}`},
 			connector.CursorInput,
 		},
@@ -50,6 +50,7 @@ type inventoryKind struct {
 	list     connector.List
 	of       string // the kind of the parents, if each parent has a list
 	blank    string // the endpoint's parameter for a parent's key
+	named    bool   // exported only if the input names it
 }
 
 // inventory lists all kinds, in the order of an export.
@@ -82,10 +83,22 @@ var inventory = []inventoryKind{
 	{kind: "authorization_servers", endpoint: &getAuthorizationServers, list: connector.List{MaxPage: 200}},
 	{kind: "oauth_clients", endpoint: &getClients, list: connector.List{MaxPage: 200, Omit: clientSecrets, Key: "client_id"}},
 	{kind: "roles", endpoint: &getCustomRoles, list: customRoles()},
+	{kind: "user_factors", of: "users", blank: "userId", named: true,
+		endpoint: &getFactors,
+		list:     connector.List{Noun: "user", Type: "User"}},
+	{kind: "user_roles", of: "administrators", blank: "userId", named: true,
+		endpoint: &getUserRoles,
+		list:     connector.List{Noun: "user", Type: "User"}},
+	{kind: "group_roles", of: "groups", blank: "groupId", named: true,
+		endpoint: &getGroupRoles,
+		list:     connector.List{Noun: "group", Type: "UserGroup"}},
 }
 
+// administrators are the parents of user_roles. They are not a kind, since a record has nothing but an id.
+var administrators = inventoryKind{kind: "administrators", endpoint: &getAdministrators, list: connector.List{Records: "value", Next: "_links.next"}}
+
 func inventoryEndpoints() []*abi.Endpoint {
-	var all []*abi.Endpoint
+	all := []*abi.Endpoint{optional(administrators.endpoint)}
 	for _, k := range inventory {
 		all = append(all, optional(k.endpoint))
 	}
@@ -107,23 +120,32 @@ func (k inventoryKind) parts() []walk.Part {
 		}
 		return parts
 	case k.of != "":
-		i := slices.IndexFunc(inventory, func(p inventoryKind) bool { return p.kind == k.of })
-		parents := inventory[i].list
-		parents.Endpoint, parents.MaxPage = inventory[i].endpoint.Endpoint, parentsAtOnce
+		of := administrators
+		if i := slices.IndexFunc(inventory, func(p inventoryKind) bool { return p.kind == k.of }); i >= 0 {
+			of = inventory[i]
+		}
+		parents := of.list
+		parents.Endpoint, parents.MaxPage = of.endpoint.Endpoint, parentsAtOnce
 		return []walk.Part{{Name: k.kind, Kind: k.kind, List: l, Parents: &parents, Blank: k.blank}}
 	}
 	return []walk.Part{{Name: k.kind, Kind: k.kind, List: l}}
 }
 
 func exportInventory(c *connector.Call, at string, limit int) (connector.Result, int) {
-	w := walk.Walk{PerKind: int(c.Input.Get("limit_per_kind").Int()), Judge: judgeInventory, Report: inventoryReport}
+	var asked []string
+	w := walk.Walk{PerKind: int(c.Input.Get("limit_per_kind").Int()), Judge: judgeInventory}
+	w.Report = func(m *jsonval.Writer, t walk.Tally) {
+		inventoryReport(m, t)
+		m.Strs("kinds", asked)
+	}
 	kinds := c.Input.Get("kinds")
 	for _, k := range inventory {
-		wanted := !kinds.Exists()
+		wanted := !kinds.Exists() && !k.named
 		for v := range kinds.Elements() {
 			wanted = wanted || v.Str() == k.kind
 		}
 		if wanted {
+			asked = append(asked, k.kind)
 			w.Parts = append(w.Parts, k.parts()...)
 		}
 	}
@@ -163,6 +185,18 @@ func lacksKind(skipped []walk.Lack) bool {
 	return types == len(policyTypes)
 }
 
+// incompleteKinds returns the kinds of which objects may be missing in the export. A type of policy that the org does not have
+// is not missing.
+func incompleteKinds(t walk.Tally) (kinds []string) {
+	for _, l := range slices.Concat(t.Skipped, t.Missing, t.Limited) {
+		kind, typ, _ := strings.Cut(l.Of, "/")
+		if (typ == "" || l.Code == "forbidden" || l.Code == "feature") && !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
 func inventoryReport(w *jsonval.Writer, t walk.Tally) {
 	w.Raw("skipped", texts.JSONArray(t.Skipped, func(l walk.Lack) string {
 		var w jsonval.Writer
@@ -176,4 +210,5 @@ func inventoryReport(w *jsonval.Writer, t walk.Tally) {
 		return w.Str("kind", l.Of).Int("count", int64(l.Count)).Str("code", l.Code).Str("reason", l.Why).String()
 	}))
 	w.Bool("partial", len(t.Missing) > 0 || lacksKind(t.Skipped))
+	w.Raw("incomplete", texts.JSONArray(incompleteKinds(t), jsonval.Quote))
 }

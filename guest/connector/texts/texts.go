@@ -84,3 +84,11 @@ func JSONArray[T any](items []T, text func(T) string) string {
 	}
 	return string(append(b, ']'))
 }
+
+// RawArray returns an array of JSON texts, or an empty string if there are none.
+func RawArray(items []string) string {
+	if len(items) == 0 {
+		return ""
+	}
+	return JSONArray(items, func(s string) string { return s })
+}
