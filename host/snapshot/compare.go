@@ -1,0 +1,281 @@
+package snapshot
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mach5/okta-connector/host/durable"
+)
+
+// What happened to an object.
+const (
+	Added   = "added"
+	Removed = "removed"
+	Changed = "changed"
+)
+
+// Change is an object that differs from the earlier snapshot.
+type Change struct {
+	Change string `json:"change"` // Added, Removed or Changed
+	Kind   string `json:"kind"`
+	ID     string `json:"id"`
+	Parent string `json:"parent,omitempty"`
+	// Unsure says that the earlier export did not have all objects of the kind, so that an added one may be older.
+	Unsure bool            `json:"unsure,omitempty"`
+	Fields []Field         `json:"fields,omitempty"` // set for a changed object
+	Record json.RawMessage `json:"record,omitempty"` // the object as it is, or was before it was removed
+}
+
+// Field is a member of an object that changed. Arrays are compared as a whole.
+type Field struct {
+	Path   string          `json:"path"`             // names joined by dots
+	Before json.RawMessage `json:"before,omitempty"` // absent if the object did not have it
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// Options say how an export is compared.
+type Options struct {
+	Kinds      []string // kinds that were exported
+	Incomplete []string // those of which objects may be missing
+	Ignore     []string // paths of members whose changes do not count; what is below them does not count either
+}
+
+// Summary counts what Finish found.
+type Summary struct {
+	Objects int            // in the export
+	Changes map[string]int // by Added, Removed and Changed
+	First   map[string]int // objects of kinds that the earlier snapshot does not have; they are not changes
+	Kept    int            // objects of incomplete kinds that were not seen, and stay in the snapshot
+	Since   time.Time      // when the earliest compared kind was exported before; zero if none was
+}
+
+// Finish compares the export with the earlier snapshot, and calls emit with each change, by kind and id. Then it replaces the
+// snapshot, atomically, and ends the export. An error of emit keeps the earlier snapshot and the export, so that the changes
+// can be had again.
+//
+// An object of an incomplete kind is never removed: it stays in the snapshot. Objects of kinds that are not exported stay, too.
+func (e *Export) Finish(o Options, emit func(Change) error) (Summary, error) {
+	sum := Summary{Changes: map[string]int{}, First: map[string]int{}}
+	if !e.done {
+		return sum, errors.New("the export is not at its end")
+	}
+	s := &sorter{path: e.path, limit: sortBytes}
+	defer s.close()
+	if err := e.load(s); err != nil {
+		return sum, fmt.Errorf("%s.part: %w", e.path, err)
+	}
+	h := header{Version, e.own, maps.Clone(e.earlier.Kinds)}
+	if h.Kinds == nil {
+		h.Kinds = map[string]Kind{}
+	}
+	for _, kind := range o.Kinds {
+		h.Kinds[kind] = Kind{e.at.Started, slices.Contains(o.Incomplete, kind)}
+		if before, had := e.earlier.Kinds[kind]; had && (sum.Since.IsZero() || before.Taken.Before(sum.Since)) {
+			sum.Since = before.Taken
+		}
+	}
+	f, err := durable.OS.Create(e.path + ".new")
+	if err != nil {
+		return sum, err
+	}
+	err = e.write(f, h, s, merging{Options: o, earlier: e.earlier.Kinds, sum: &sum, emit: emit})
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return sum, errors.Join(err, os.Remove(e.path+".new"))
+	}
+	if err := durable.OS.Rename(e.path+".new", e.path); err != nil {
+		return sum, err
+	}
+	if err := durable.OS.SyncFolder(filepath.Dir(e.path)); err != nil {
+		return sum, err
+	}
+	return sum, e.Discard()
+}
+
+// load adds the objects of the export to a sorter.
+func (e *Export) load(s *sorter) error {
+	if _, err := e.part.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	lines := bufio.NewReaderSize(e.part, 1<<16)
+	if _, err := readLine(lines); err != nil { // its header
+		return err
+	}
+	for {
+		if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
+			return nil
+		}
+		line, err := readLine(lines)
+		if err != nil {
+			return err
+		}
+		if bytes.HasPrefix(line, []byte(`{"page":`)) {
+			continue
+		}
+		o, err := parseObject(line)
+		if err != nil {
+			return err
+		}
+		if o.Record, err = canonical(o.Record); err != nil {
+			return err
+		}
+		if err := s.add(o); err != nil {
+			return err
+		}
+	}
+}
+
+// write writes the new snapshot, from the earlier one and the export.
+func (e *Export) write(to io.Writer, h header, s *sorter, m merging) error {
+	old := func() (*Object, error) { return nil, nil }
+	if e.earlier.Snapshot > 0 {
+		f, err := os.Open(e.path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		r, err := NewReader(f)
+		if err != nil {
+			return err
+		}
+		old = r.Next
+	}
+	var err error
+	if m.out, err = newWriter(to, h); err != nil {
+		return err
+	}
+	before, err := old()
+	if err != nil {
+		return err
+	}
+	err = s.each(func(after *Object) error {
+		for before != nil && before.before(after) {
+			if err := m.lost(before); err != nil {
+				return err
+			}
+			if before, err = old(); err != nil {
+				return err
+			}
+		}
+		var same *Object
+		if before != nil && before.compare(after) == 0 {
+			same = before
+			if before, err = old(); err != nil {
+				return err
+			}
+		}
+		return m.seen(same, after)
+	})
+	for err == nil && before != nil {
+		if err = m.lost(before); err == nil {
+			before, err = old()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return m.out.end()
+}
+
+// merging decides about each object.
+type merging struct {
+	Options
+	earlier map[string]Kind
+	sum     *Summary
+	emit    func(Change) error
+	out     *writer
+}
+
+// lost handles an object that only the earlier snapshot has.
+func (m *merging) lost(o *Object) error {
+	if !slices.Contains(m.Kinds, o.Kind) {
+		return m.out.add(o)
+	}
+	if slices.Contains(m.Incomplete, o.Kind) {
+		m.sum.Kept++
+		return m.out.add(o)
+	}
+	m.sum.Changes[Removed]++
+	return m.emit(Change{Change: Removed, Kind: o.Kind, ID: o.ID, Parent: o.Parent, Record: o.Record})
+}
+
+// seen handles an object of the export. before is the same object in the earlier snapshot, or nil.
+func (m *merging) seen(before, o *Object) error {
+	m.sum.Objects++
+	kind, known := m.earlier[o.Kind]
+	switch {
+	case !known:
+		m.sum.First[o.Kind]++
+	case before == nil:
+		m.sum.Changes[Added]++
+		if err := m.emit(Change{Change: Added, Kind: o.Kind, ID: o.ID, Parent: o.Parent, Unsure: kind.Incomplete, Record: o.Record}); err != nil {
+			return err
+		}
+	default:
+		fields, err := differences(before.Record, o.Record, m.Ignore)
+		if err != nil {
+			return err
+		}
+		if len(fields) > 0 {
+			m.sum.Changes[Changed]++
+			if err := m.emit(Change{Change: Changed, Kind: o.Kind, ID: o.ID, Parent: o.Parent, Fields: fields, Record: o.Record}); err != nil {
+				return err
+			}
+		}
+	}
+	return m.out.add(o)
+}
+
+// differences returns the members in which two records differ, sorted by path.
+func differences(before, after json.RawMessage, ignore []string) (fields []Field, err error) {
+	if bytes.Equal(before, after) {
+		return nil, nil
+	}
+	err = compare("", before, after, func(f Field) {
+		if !slices.ContainsFunc(ignore, func(p string) bool { return f.Path == p || strings.HasPrefix(f.Path, p+".") }) {
+			fields = append(fields, f)
+		}
+	})
+	return fields, err
+}
+
+// compare calls found with the differences of two values.
+func compare(path string, before, after json.RawMessage, found func(Field)) error {
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	if len(before) == 0 || len(after) == 0 || before[0] != '{' || after[0] != '{' {
+		found(Field{path, before, after})
+		return nil
+	}
+	var old, now map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(before, &old), json.Unmarshal(after, &now)); err != nil {
+		return err
+	}
+	names := slices.Collect(maps.Keys(old))
+	for name := range now {
+		if _, had := old[name]; !had {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		below := name
+		if path != "" {
+			below = path + "." + name
+		}
+		if err := compare(below, old[name], now[name], found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
