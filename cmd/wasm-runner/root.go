@@ -7,6 +7,7 @@ import (
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/audit"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/inventory"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/login"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/query"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/source"
@@ -74,7 +75,7 @@ Exit codes:
 
 	root.AddCommand(newDescribeCommand(a), newInvokeCommand(a),
 		source.NewSourceCommand(a), source.NewBackfillCommand(a), query.NewTableCommand(a), query.NewSQLCommand(a),
-		login.NewCommand(a, checkForLogin(a)), newCheckCommand(a), audit.NewCommand(a), newSimulateCommand(a), newCompletionCommand(a), newManCommand(a))
+		login.NewCommand(a, checkForLogin(a)), newCheckCommand(a), audit.NewCommand(a), inventory.NewCommand(a), newSimulateCommand(a), newCompletionCommand(a), newManCommand(a))
 	root.SetHelpCommand(newHelpCommand(a))
 	a.SetHelp(root)
 	return root

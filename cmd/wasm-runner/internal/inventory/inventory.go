@@ -1,0 +1,256 @@
+// Package inventory has the command that compares an org with its last snapshot.
+package inventory
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/snapshot"
+)
+
+// operation exports the objects of an org.
+const operation = "inventory_export"
+
+// options is one run of inventory.
+type options struct {
+	app            *cli.App
+	snapshot       string
+	kinds, ignored []string
+	format         string
+}
+
+// NewCommand returns the command inventory.
+func NewCommand(a *cli.App) *cobra.Command {
+	o := options{app: a}
+	cmd := &cobra.Command{
+		Use:   "inventory --snapshot FILE",
+		Short: "Say what changed in the org since the last snapshot",
+		Long: `Exports the objects of the org, prints what was added, removed and changed since the snapshot in FILE, and then replaces the
+snapshot. The first run makes the snapshot and prints nothing.
+
+Each change names the kind and id of the object. An added or removed object is shown, and a changed one with each field
+before and after. The snapshot is NDJSON and contains what the export returns, without secrets. Its mode is 0600.
+
+If it was interrupted, run it again within 24 hours: it continues the export. An object that could not be read does not count
+as removed. A snapshot of another org is refused.
+
+The kinds are those of inventory_export. Each kind of the snapshot that this run does not export stays as it is.`,
+		Example: `  wasm-runner --demo inventory --snapshot demo.snapshot
+  wasm-runner inventory --snapshot admins.snapshot --kinds user_roles
+  wasm-runner inventory --snapshot org.snapshot --ignore lastLogin,lastUpdated \
+    --format ndjson > changes.ndjson`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cli.NoArgs(cmd, args); err != nil {
+				return err
+			}
+			if o.snapshot == "" {
+				return cli.Usagef("inventory needs --snapshot FILE, which the org is compared with")
+			}
+			return cli.OneOf("format", o.format, []string{"", "text", "ndjson"})
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.snapshot, "snapshot", "", "snapshot `file`; created if it is missing")
+	f.StringSliceVar(&o.kinds, "kinds", nil, "export the kinds `a,b` (default: those of "+operation+")")
+	f.StringSliceVar(&o.ignored, "ignore", nil, "ignore changes of the fields `a,b.c` and of what is below them")
+	f.StringVar(&o.format, "format", "", "`format` of the changes: text or ndjson (default: text at a terminal, else ndjson)")
+	cli.CompleteFixed(cmd, "format", []string{"text", "ndjson"})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
+	return cmd
+}
+
+// run exports, compares and replaces the snapshot.
+func (o *options) run(ctx context.Context) error {
+	a := o.app
+	var need cli.Need
+	need.Files.Rewrite(o.snapshot)
+	s, err := a.Connect(ctx, cli.ConnectOptions{Need: need})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.LimitMemory()
+	signal.Ignore(syscall.SIGPIPE) // so that a write to a closed stdout returns an error
+	op, err := s.Module.Operation(operation)
+	if err != nil {
+		return err
+	}
+	input := json.RawMessage(`{}`)
+	if len(o.kinds) > 0 {
+		slices.Sort(o.kinds)
+		if input, err = json.Marshal(map[string]any{"kinds": slices.Compact(o.kinds)}); err != nil {
+			return err
+		}
+	}
+	config := s.Conn.Config()
+	if s.Org != nil {
+		config.BaseURL = "demo" // the orgs of --demo, each at a port of its own, count as one
+	}
+	e, err := snapshot.Open(o.snapshot, snapshot.Identity{Connector: config.Kind, BaseURL: config.BaseURL}, input, a.Now())
+	if err != nil {
+		return cli.Usagef("--snapshot: %w", err)
+	}
+	defer e.Close()
+	if from, resumed := e.Resumed(); resumed {
+		a.Notef("continuing the export that began %s", from.Local().Format(time.DateTime))
+	}
+	if err := o.export(ctx, s.Conn, e, op, input); err != nil {
+		return err
+	}
+	compare, err := o.compared(op, e.Report())
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(a.Output())
+	sum, err := e.Finish(compare, o.printer(out))
+	if err != nil {
+		return err
+	}
+	o.report(sum, compare)
+	return nil
+}
+
+// export reads the pages that are missing, and makes each durable.
+func (o *options) export(ctx context.Context, c *host.Connection, e *snapshot.Export, op *abi.Operation, input json.RawMessage) error {
+	if e.Done() {
+		return nil
+	}
+	for page, err := range c.TablePages(ctx, op.Name, input, e.Cursor()) {
+		if outcome := (host.OutcomeError{Outcome: abi.Invalid}); errors.Is(err, outcome) && e.Cursor() != "" {
+			return errors.Join(fmt.Errorf("%w: the interrupted export cannot continue and was dropped: run this again to begin anew", err), e.Discard())
+		}
+		if err != nil {
+			return err
+		}
+		for _, w := range page.Warnings {
+			o.app.Warnf("%s", w)
+		}
+		write := func(w io.Writer) error { _, err := page.WriteTo(w); return err }
+		if err := e.Page(write, page.Cursor, page.Report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compared returns how the export is compared: the kinds that were asked for, without those that it does not have whole.
+func (o *options) compared(op *abi.Operation, report json.RawMessage) (snapshot.Options, error) {
+	all := snapshot.Options{Kinds: o.kinds, Ignore: o.ignored}
+	incomplete := gjson.GetBytes(report, "incomplete")
+	if !incomplete.IsArray() {
+		return all, fmt.Errorf("%s does not say which kinds are incomplete: use a newer module", op.Name)
+	}
+	for _, kind := range incomplete.Array() {
+		all.Incomplete = append(all.Incomplete, kind.String())
+	}
+	for _, kind := range gjson.GetBytes(report, "kinds").Array() {
+		if !slices.Contains(all.Kinds, kind.String()) {
+			all.Kinds = append(all.Kinds, kind.String())
+		}
+	}
+	return all, nil
+}
+
+// printer returns a function that prints a change. The changes are printed before the snapshot is replaced.
+func (o *options) printer(out *bufio.Writer) func(snapshot.Change) error {
+	_, terminal := term.Columns(o.app.Stdout)
+	if o.format == "ndjson" || o.format == "" && !terminal {
+		enc := json.NewEncoder(out)
+		enc.SetEscapeHTML(false)
+		return func(c snapshot.Change) error {
+			if err := enc.Encode(c); err != nil {
+				return err
+			}
+			return out.Flush()
+		}
+	}
+	return func(c snapshot.Change) error {
+		if _, err := out.WriteString(text(c)); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+}
+
+// text returns a change as lines for people.
+func text(c snapshot.Change) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-7s  %s  %s", c.Change, term.OneLine(c.Kind), term.OneLine(c.ID))
+	if c.Unsure {
+		b.WriteString("  (perhaps older: the last export did not have all)")
+	}
+	b.WriteByte('\n')
+	if c.Change != snapshot.Changed {
+		if line := plain(c.Record); line != "" {
+			fmt.Fprintf(&b, "         %s\n", line)
+		}
+	}
+	for _, f := range c.Fields {
+		fmt.Fprintf(&b, "         %s: %s -> %s\n", term.OneLine(f.Path), value(f.Before), value(f.After))
+	}
+	return b.String()
+}
+
+// plain returns the members of a record that are texts, numbers or booleans, up to a width.
+func plain(record json.RawMessage) string {
+	var all []string
+	gjson.ParseBytes(record).ForEach(func(name, v gjson.Result) bool {
+		if !v.IsObject() && !v.IsArray() && v.Type != gjson.Null && name.String() != "id" {
+			all = append(all, name.String()+"="+v.String())
+		}
+		return true
+	})
+	return cut(strings.Join(all, " "), 110)
+}
+
+// value returns a value before or after a change.
+func value(v json.RawMessage) string {
+	if v == nil {
+		return "(none)"
+	}
+	return cut(string(v), 60)
+}
+
+// cut returns a text on one line, with at most so many characters.
+func cut(s string, most int) string {
+	if r := []rune(term.OneLine(s)); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return term.OneLine(s)
+}
+
+// report says on stderr what was found.
+func (o *options) report(sum snapshot.Summary, compared snapshot.Options) {
+	a := o.app
+	if len(compared.Incomplete) > 0 {
+		a.Warnf("%s: not all objects could be read, so nothing of these kinds counts as removed", strings.Join(compared.Incomplete, ", "))
+	}
+	first := 0
+	for _, n := range sum.First {
+		first += n
+	}
+	if first > 0 {
+		a.Notef("%s of kinds that the snapshot did not have: later runs compare them", cli.Counted(int64(first), "object"))
+	}
+	if !sum.Since.IsZero() && a.ReportsSuccess() {
+		a.Notef("since %s: %d added, %d removed, %d changed", sum.Since.Local().Format(time.DateTime),
+			sum.Changes[snapshot.Added], sum.Changes[snapshot.Removed], sum.Changes[snapshot.Changed])
+	}
+}

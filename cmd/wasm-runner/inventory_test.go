@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
+)
+
+// ask sends a request to the org, as an administrator's browser does, and returns the body.
+func ask(t *testing.T, org *oktatest.Server, method, path, body string) string {
+	t.Helper()
+	req, err := http.NewRequest(method, org.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "SSWS "+org.Token())
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 != 2 {
+		t.Fatalf("%s: %s", path, resp.Status)
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Who became an administrator since yesterday: one command finds the one who did, and nothing else.
+func TestInventory_NewAdministrator_IsFoundAndNothingElse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts several processes")
+	}
+	t.Parallel()
+	org := oktatest.New(oktatest.Config{Users: 12, Groups: 4, Events: -1}).Start()
+	defer func() { _ = org.Close() }()
+	r := newRunner(t, org, org.Token())
+	file := filepath.Join(t.TempDir(), "admins.snapshot")
+	run := func() string {
+		t.Helper()
+		var stderr bytes.Buffer
+		cmd := r.command("inventory", "--snapshot", file, "--kinds", "user_roles,group_roles")
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %s", err, stderr.String())
+		}
+		return string(out)
+	}
+	if out := run(); out != "" {
+		t.Errorf("the first snapshot has changes: %s", out)
+	}
+	var user string
+	for _, u := range gjson.Parse(ask(t, org, http.MethodGet, "/api/v1/users", "")).Array() {
+		if id := u.Get("id").Str; len(org.AssignedRoles(id)) == 0 && u.Get("status").Str == "ACTIVE" {
+			user = id
+		}
+	}
+	ask(t, org, http.MethodPost, "/api/v1/users/"+user, `{"profile":{"nickName":"Not a role"}}`) // a change of another kind
+	ask(t, org, http.MethodPost, "/api/v1/users/"+user+"/roles", `{"type":"SUPER_ADMIN"}`)
+	out := run()
+	change := gjson.Parse(out)
+	if strings.Count(out, "\n") != 1 || change.Get("change").Str != "added" || change.Get("kind").Str != "user_roles" ||
+		change.Get("parent").Str != user || change.Get("record.type").Str != "SUPER_ADMIN" {
+		t.Errorf("user %s: %s", user, out)
+	}
+	if out := run(); out != "" {
+		t.Errorf("nothing changed: %s", out)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	other := oktatest.New(oktatest.Config{Users: 3, Events: -1}).Start()
+	defer func() { _ = other.Close() }()
+	message, err := newRunner(t, other, other.Token()).command("inventory", "--snapshot", file).CombinedOutput()
+	if err == nil || !strings.Contains(string(message), "name another file") || bytes.Count(message, []byte("\n")) != 1 {
+		t.Errorf("another org: %v %s", err, message)
+	}
+}
+
+// An export is killed with SIGKILL again and again, at one of its requests. The last run finishes it. Its snapshot is that of
+// an export that nothing interrupted.
+func TestInventory_KilledAtAnyMoment_ContinuesAndIsWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many processes")
+	}
+	t.Parallel()
+	org := oktatest.New(oktatest.Config{Users: 30, Groups: 130, Events: -1, MaxPageSize: 7, RateLimits: map[string]int{"*": -1}})
+	var left atomic.Int64
+	var kill atomic.Pointer[func()]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if left.Add(-1) == 0 {
+			(*kill.Load())()
+		}
+		org.ServeHTTP(w, req)
+	}))
+	defer server.Close()
+	r := newRunner(t, &oktatest.Server{Org: org, URL: server.URL}, org.Token())
+	dir := t.TempDir()
+	args := func(name string) []string {
+		return []string{"inventory", "--kinds", "users,groups,group_members", "--snapshot", filepath.Join(dir, name)}
+	}
+	left.Store(-1)
+	if out, err := r.command(args("whole")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	continued, killed := 0, 0
+	for n := 0; ; n++ {
+		if n > 200 {
+			t.Fatal("the export does not end")
+		}
+		var out bytes.Buffer
+		cmd := r.command(args("killed")...)
+		cmd.Stdout, cmd.Stderr = &out, &out
+		stop := func() { _ = cmd.Process.Kill() }
+		kill.Store(&stop)
+		left.Store(int64(12 + 9*n%40))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		err := cmd.Wait()
+		left.Store(-1)
+		if strings.Contains(out.String(), "continuing the export") {
+			continued++
+		}
+		if err == nil {
+			break
+		}
+		if killed++; !strings.Contains(err.Error(), "killed") {
+			t.Fatalf("%v %s", err, out.String())
+		}
+	}
+	if killed == 0 || continued == 0 {
+		t.Errorf("killed %d times, continued %d times", killed, continued)
+	}
+	objects := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(text), "\n")
+		return strings.Join(lines[1:len(lines)-2], "\n") // without the times of the header, and the checksum
+	}
+	if objects("killed") != objects("whole") {
+		t.Error("the snapshot of the killed export is not that of the whole one")
+	}
+	t.Logf("killed %d times, continued %d times", killed, continued)
+}
