@@ -108,8 +108,8 @@ type TableOutput struct {
 	// Report is what an invoke's output would have besides the records: an object about the whole list so far, such as what
 	// it omits.
 	Report   json.RawMessage `json:"report,omitempty"`
-	Error    *Error   `json:"error,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
+	Error    *Error          `json:"error,omitempty"`
+	Warnings []string        `json:"warnings,omitempty"`
 }
 
 // Request is the input of http_send. It names no URL: Endpoint is a template that the operation was granted. The host

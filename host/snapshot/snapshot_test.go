@@ -146,7 +146,10 @@ func TestOpen_AfterAnInterruption_ContinuesAfterTheLastWholePage(t *testing.T) {
 	}
 	var ends []int64
 	for i := range 3 {
-		if err := e.Page(func(w io.Writer) error { _, err := io.WriteString(w, item("items", fmt.Sprint(i), `{}`)+"\n"); return err }, fmt.Sprint(i+1), json.RawMessage(`{"page":1}`)); err != nil {
+		if err := e.Page(func(w io.Writer) error {
+			_, err := io.WriteString(w, item("items", fmt.Sprint(i), `{}`)+"\n")
+			return err
+		}, fmt.Sprint(i+1), json.RawMessage(`{"page":1}`)); err != nil {
 			t.Fatal(err)
 		}
 		info, err := e.part.Stat()
