@@ -185,7 +185,7 @@ func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 		out.RetryAfterMS = seconds(r.Header("retry-after")) * 1000
 	default:
 		if e.Status == 401 {
-			out.Message = "the service does not accept the credential: check the secret that the connection names. " + out.Message
+			out.Message = "the service does not accept the credential: check what " + map[bool]string{true: "oauth", false: "token_secret_ref"}[e.auth == abi.AuthOAuth] + " of the connection points to. " + out.Message
 		}
 		out.Code = string(abi.Rejected)
 		out.Retryable = slices.Contains(e.service.Errors.Transient, e.Code)
