@@ -5,6 +5,7 @@ package sql_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,11 +19,17 @@ import (
 // warehouse connects to a depot of five items, by the name depot.
 func warehouse(t testing.TB) (*host.Connection, *invented.Depot) {
 	t.Helper()
+	d := full(5)
+	return depotAt(t, "depot", d), d
+}
+
+// full returns a depot of n items, drill-1 and so on, on two shelves in turn.
+func full(n int) *invented.Depot {
 	d := &invented.Depot{}
-	for i := range 5 {
+	for i := range n {
 		d.Put(fmt.Sprint("drill-", i+1), "AB"[i%2:i%2+1])
 	}
-	return depotAt(t, "depot", d), d
+	return d
 }
 
 // depotAt connects to a handler as to a depot.
@@ -48,5 +55,43 @@ func TestTables_OfAnInventedKind(t *testing.T) {
 	}
 	if _, err := try(t.Context(), db, `FROM connector_table('depot', 'scrap_item', '{"sku":"saw-1"}')`); err == nil || depot.Writes() != 0 {
 		t.Errorf("a destructive operation in SQL: %v, %d writes", err, depot.Writes())
+	}
+}
+
+// TestViews_OfAnInventedKind_AskForWhatConditionsSay has the answers of the kind's manifest: an item by its key, a list by a value,
+// a time in the service's format, and a request for each row of another view.
+func TestViews_OfAnInventedKind_AskForWhatConditionsSay(t *testing.T) {
+	at := time.Date(2026, 2, 1, 9, 30, 5, 0, time.UTC)
+	d := &invented.Depot{Now: func() time.Time { return at }}
+	for i := range 60 {
+		d.Put(fmt.Sprint("drill-", i+1), "AB"[i%2:i%2+1])
+		at = at.Add(time.Minute)
+	}
+	requests := &counted{Handler: d}
+	db := open(t, sql.Config{Connections: []*host.Connection{depotAt(t, "depot", requests)}})
+	requests.take()
+	for _, c := range []struct {
+		query, rows string
+		asked       int
+		part        string // each request has it
+	}{
+		{`SELECT count(*) FROM depot.items`, `[60]`, 3, "/v2/items?"},
+		{`SELECT shelf FROM depot.items WHERE sku = 'drill-2'`, `["B"]`, 1, "/v2/items/drill-2?"},
+		{`SELECT count(*) FROM depot.items WHERE sku IN ('drill-2', 'drill-4', 'saw-9')`, `[2]`, 3, "/v2/items/"},
+		{`SELECT count(*) FROM depot.items WHERE shelf = 'A' AND sku <> 'drill-1'`, `[29]`, 2, "shelf=A"},
+		{`SELECT count(*) FROM depot.movements WHERE moved >= TIMESTAMPTZ '2026-02-01 10:00:05Z' AND moved < TIMESTAMPTZ '2026-02-01 10:10:05Z'`, `[10]`, 1, "from=01.02.2026+10%3A00%3A05&to=01.02.2026+10%3A10%3A0"},
+		{`SELECT item, no FROM depot.item_movements WHERE item = 'drill-3'`, `["drill-3",3]`, 1, "/v2/history?"},
+		{`SELECT count(*) FROM depot.item_movements m JOIN depot.items i ON m.item = i.sku WHERE i.sku IN ('drill-1', 'drill-2')`, `[2]`, 4, "drill-"},
+	} {
+		want(t, db, c.query, c.rows)
+		asked := requests.take()
+		if len(asked) != c.asked {
+			t.Errorf("%s: %d requests, want %d: %s", c.query, len(asked), c.asked, asked)
+		}
+		for _, uri := range asked {
+			if !strings.Contains(uri, c.part) {
+				t.Errorf("%s: sent %s, want %s", c.query, uri, c.part)
+			}
+		}
 	}
 }

@@ -120,7 +120,7 @@ func (d *Depot) poll(w http.ResponseWriter, r *http.Request, repeat bool) {
 	writePage(w, d.log.all[start:end], fmt.Sprintf(`{"continue":%q,"mark":"%s%d"}`, next, mark, end))
 }
 
-// history answers a page of the movements of a time, to any shelf or to one, in the order of their times. The cursor is the number of movements before
+// history answers a page of the movements of a time, of any item or shelf or of one, in the order of their times. The cursor is the number of movements before
 // the next page.
 func (d *Depot) history(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -129,8 +129,10 @@ func (d *Depot) history(w http.ResponseWriter, r *http.Request) {
 		slices.SortStableFunc(d.log.byTime, func(a, b movement) int { return a.at.Compare(b.at) })
 	}
 	all := d.log.byTime
-	if shelf := q.Get("shelf"); shelf != "" {
-		all = slices.DeleteFunc(slices.Clone(all), func(m movement) bool { return !strings.Contains(m.text, fmt.Sprintf(`"to":%q`, shelf)) })
+	for parameter, member := range map[string]string{"sku": "sku", "shelf": "to"} {
+		if value := q.Get(parameter); value != "" {
+			all = slices.DeleteFunc(slices.Clone(all), func(m movement) bool { return !strings.Contains(m.text, fmt.Sprintf(`%q:%q`, member, value)) })
+		}
 	}
 	if to, err := time.Parse(TimeLayout, q.Get("to")); err == nil {
 		all = all[:sort.Search(len(all), func(i int) bool { return !all[i].at.Before(to) })]

@@ -165,7 +165,7 @@ func rows(call jsonval.Value) string {
 			return refused(r)
 		}
 	}
-	if call.Get("operation").Str() == "range_movements" {
+	if op := call.Get("operation").Str(); op == "range_movements" || op == "list_item_movements" {
 		return history(in, call.Get("cursor").Str())
 	}
 	next, _, fail := page(in, call.Get("cursor").Str(), 0)

@@ -51,7 +51,7 @@ func movements(call jsonval.Value) string {
 	return w.String()
 }
 
-// history returns a page of the movements of a time. The cursor has the depot's cursor and the times that it belongs to.
+// history returns a page of the movements of a time or an item. The cursor has the depot's cursor and the times that it belongs to.
 func history(in jsonval.Value, cursor string) string {
 	from, to := own(in.Get("since").Str(), 0), own(in.Get("until").Str(), 0)
 	times, place := from+"/"+to+"/", ""
@@ -62,7 +62,7 @@ func history(in jsonval.Value, cursor string) string {
 		}
 	}
 	r := log(getHistory, in.Get("page_size").Raw(), hostcall.Pair{Name: "from", Value: from}, hostcall.Pair{Name: "to", Value: to},
-		hostcall.Pair{Name: "shelf", Value: in.Get("shelf").Str()}, hostcall.Pair{Name: "continue", Value: place})
+		hostcall.Pair{Name: "sku", Value: in.Get("sku").Str()}, hostcall.Pair{Name: "shelf", Value: in.Get("shelf").Str()}, hostcall.Pair{Name: "continue", Value: place})
 	if !ok(r) {
 		return refused(r)
 	}
