@@ -225,6 +225,7 @@ func TestSteampipe_Conditions_ReachOkta(t *testing.T) {
 		"SELECT user_name FROM okta_app_assigned_user WHERE app_id = '" + id("okta_application") + "'":                                              none + 1,
 		"SELECT u.user_name FROM okta_application a JOIN okta_app_assigned_user u ON u.app_id = a.id WHERE a.id = '" + id("okta_application") + "'": none + 2,
 		"SELECT f.factor_type FROM okta_user u JOIN okta_factor f ON f.user_id = u.id WHERE u.login = 'ada.lovelace@example.com'":                   2,
+		"SELECT id FROM okta_user WHERE 1 = 1 AND profile ->> 'login' = 'ada.lovelace@example.com' AND NOT profile -> 'login' IS NULL":              3,
 		"EXPLAIN SELECT rule FROM okta_signon_policy, jsonb_array_elements(rules) AS rule":                                                          0,
 		"WITH u AS (SELECT * FROM okta_user) SELECT u.login FROM u WHERE u.login IN ('ada.lovelace@example.com', 'nobody')":                         1,
 	} {

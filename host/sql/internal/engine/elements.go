@@ -6,12 +6,17 @@ import (
 	"context"
 	"strings"
 
+	"github.com/mach5/okta-connector/host/sql/internal/sqltext"
 	"github.com/mach5/okta-connector/host/sql/internal/tree"
 )
 
-// elements names the column of table functions in a query as Postgres does: in FROM f(x) AS y, y is also the function's only column. DuckDB
+// elements lets a query mean what it means in Postgres, where a schema wants that. It names the column of table functions in a query as Postgres does: in FROM f(x) AS y, y is also the function's only column. DuckDB
 // has it so for FROM f(x) AS y(y).
 func (e *Engine) elements(ctx context.Context, statement string) string {
+	if len(e.names.elements) == 0 {
+		return statement
+	}
+	statement = sqltext.GroupArrows(statement)
 	used := false
 	for function := range e.names.elements {
 		used = used || strings.Contains(strings.ToLower(statement), function)

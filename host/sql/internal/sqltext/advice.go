@@ -81,4 +81,4 @@ func words(statement string) (all []string) {
 }
 
 // lexeme is a comment, a text, a quoted name, an operator of arguments, a name or one character.
-var lexeme = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|:=|=>|[\pL_][\pL\pN_$]*|[^\s]`)
+var lexeme = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|:=|=>|->>|->|::|\d[\d.]*|[\pL_][\pL\pN_$]*|[^\s]`)
