@@ -32,6 +32,7 @@ func TestDocs_Tables_AreCurrent(t *testing.T) {
 		"docs/configuration.md": {"fields": fields.table(t, fieldTexts, "limits"), "oauth": fields.Properties["oauth"].table(t, oauthTexts), "limits": fields.Properties["limits"].table(t, limitTexts)},
 		"docs/sql.md":           {"views": viewsTable(m)},
 		"docs/production.md":    {"metrics": metricsTable(t)},
+		"docs/views.md":         columnsTables(m),
 	}
 	for document, generated := range parts {
 		compareParts(t, document, generated)
@@ -50,6 +51,10 @@ func compareParts(t *testing.T, document string, generated map[string]string) {
 	for name, table := range generated {
 		part := regexp.MustCompile(`(?s)(<!-- ` + name + `: [^\n]*-->\n).*?(<!-- end of ` + name + ` -->)`)
 		if !part.Match(want) {
+			if strings.HasPrefix(name, "columns of ") { // a view that the document does not have yet
+				t.Logf("%s has no part %q", document, name)
+				continue
+			}
 			t.Fatalf("%s has no part %q", document, name)
 		}
 		want = part.ReplaceAllFunc(want, func(old []byte) []byte {
@@ -66,6 +71,25 @@ func compareParts(t *testing.T, document string, generated map[string]string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// columnsTables returns a table of the columns of each view that docs/views.md has.
+func columnsTables(m *abi.Manifest) map[string]string {
+	all := map[string]string{}
+	for _, v := range m.Views {
+		i := slices.IndexFunc(m.Operations, func(op abi.Operation) bool { return op.Name == v.Operation })
+		b := table("column", "type", "what it is")
+		if v.Of != nil {
+			row(b, "`"+v.Of.As+"`", string(abi.Varchar), "the "+v.Of.Column+" of `"+v.Of.View+"`")
+		}
+		for _, c := range m.Operations[i].Columns {
+			if c.Path != "" {
+				row(b, "`"+c.Name+"`", string(c.Type), c.Description)
+			}
+		}
+		all["columns of "+v.Name] = b.String()
+	}
+	return all
 }
 
 // row writes a row of a table.

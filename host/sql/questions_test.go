@@ -16,7 +16,7 @@ import (
 // question is a question of docs/sql.md, and the requests that a client makes which is written for it alone.
 type question struct {
 	name, statement string
-	// least counts rows in the tables people, log, apps, admins and circles (groups), which have all of the org's. 0 is least requests as it is.
+	// least counts rows in the tables people, log, apps, admins, signon (policies) and circles (groups), which have all of the org's. 0 is least requests as it is.
 	least string
 }
 
@@ -40,6 +40,8 @@ var questions = []question{
 	{"Which groups have an application?", `SELECT g.group_name FROM okta.applications a JOIN okta.application_groups g ON g.application_id = a.id WHERE a.label = getvariable('label')`, `(SELECT pages(count(*), 200) + 1 FROM apps)`},
 	{"Which groups make administrators?", `SELECT g.name, r.label FROM okta.groups g JOIN okta.group_roles r ON r.group_id = g.id`, `(SELECT pages(count(*), 200) + count(*) FROM circles)`},
 	{"Who is an administrator, and by which role?", `SELECT u.login, r.label, r.assignment_type FROM okta.administrators a JOIN okta.users u ON u.id = a.id JOIN okta.user_roles r ON r.user_id = a.id`, `(SELECT pages(count(*), 100) + least(pages(count(*), 200), (SELECT pages(count(*), 200) FROM people)) + count(*) FROM admins)`},
+	{"Which sign-on rules ask for no second factor?", `SELECT r.name FROM okta.policies p JOIN okta.policy_rules r ON r.policy_id = p.id WHERE p.type = 'OKTA_SIGN_ON' AND (r.actions->'signon'->>'requireFactor') = 'false'`, `(SELECT 1 + count(*) FROM signon)`},
+	{"Which API token was used longest ago?", `SELECT name, user_id, expires_at FROM okta.api_tokens ORDER BY expires_at`, `1`},
 	{"Whose API tokens expire soon?", `SELECT u.login, u.status, t.name FROM okta.api_tokens t JOIN okta.users u ON u.id = t.user_id WHERE t.expires_at < now() + INTERVAL 14 DAY`, `2`},
 	{"From where did sign-ins fail in the last hour?", `SELECT client_ip, count(*) FROM okta.system_log WHERE event_type = 'user.session.start' AND outcome_result = 'FAILURE' AND published > now() - INTERVAL 1 HOUR GROUP BY 1`, `1`},
 	{"What did one account do in 30 days?", `SELECT published, event_type FROM okta.system_log WHERE actor_id = getvariable('actor') AND published > now() - INTERVAL 30 DAY`, `(SELECT pages(count(*), 1000) FROM log WHERE actor_id = getvariable('actor'))`},
@@ -71,7 +73,7 @@ func TestQuestions_OfTheDocument_MakeFewRequests(t *testing.T) {
 	db := open(t, sql.Config{Connections: all})
 	three := open(t, sql.Config{Connections: append(all, connected(t, "second", requests), connected(t, "third", requests))})
 	ask(t, db, `CREATE TABLE people AS FROM okta.users; CREATE TABLE log AS FROM okta.system_log; CREATE TABLE apps AS FROM okta.applications;
-		CREATE TABLE admins AS FROM okta.administrators; CREATE TABLE circles AS FROM connector_table('okta', 'list_groups', '{"expand":"stats"}');
+		CREATE TABLE admins AS FROM okta.administrators; CREATE TABLE signon AS FROM okta.policies WHERE type = 'OKTA_SIGN_ON'; CREATE TABLE circles AS FROM connector_table('okta', 'list_groups', '{"expand":"stats"}');
 		CREATE MACRO pages(n, size) AS greatest(1, ceil(n / size))::INT;
 		SET VARIABLE ada = (SELECT id FROM people WHERE login = 'ada.lovelace@example.com');
 		SET VARIABLE label = (SELECT label FROM apps ORDER BY id LIMIT 1);
