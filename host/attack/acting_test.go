@@ -38,8 +38,12 @@ var actor = sync.OnceValues(func() (*host.Module, error) {
 	op.Endpoints[2].Headers = []abi.RequestHeader{{Name: "If-Match"}}
 	read := op
 	read.Name, read.Class, read.Endpoints = "read", abi.Read, op.Endpoints[:1]
+	remove := op
+	remove.Name, remove.Class, remove.Endpoints = "end", abi.Destructive, []abi.Endpoint{{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "x"}}
+	crown := remove
+	crown.Name, crown.Class = "crown", abi.Privileged
 	manifest, err := json.Marshal(abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "actor", Version: "0", ConfigSchema: json.RawMessage(`{"type":"object"}`),
-		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "Bearer"}}, Operations: []abi.Operation{op, read}})
+		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "Bearer"}}, Operations: []abi.Operation{op, read, remove, crown}})
 	if err != nil {
 		return nil, err
 	}
@@ -172,15 +176,6 @@ func acting() []conformance.Attack {
 			}
 			return nil
 		}),
-		act("more writes than a ceiling allows", "ceilings", "ceilings", func(s *stage) error {
-			s.config.MaxWritesPerMinute = 2
-			return s.journal()
-		}, func(ctx context.Context, s *stage) error {
-			for range 3 {
-				s.try(ctx, []string{create, update, another, create}, nil, host.InvokeOptions{})
-			}
-			return s.sent(2)
-		}),
 		act("a second run with the same key", "journal", "keys", (*stage).journal, func(ctx context.Context, s *stage) error {
 			for range 3 {
 				s.try(ctx, []string{create}, nil, host.InvokeOptions{IdempotencyKey: "k"})
@@ -246,20 +241,6 @@ func acting() []conformance.Attack {
 				err = errors.Join(err, cp.Close())
 			}
 			return errors.Join(err, out.Write(ctx, sinktest.Numbered(0, 1)), out.Close(), private(s.dir))
-		}),
-		conformance.NewAttack("oracles", "how much memory other calls hold", "what others hold", func(context.Context) error {
-			var texts []string
-			for _, held := range []int64{100, 900} {
-				p := host.NewProcessMemory(1000)
-				if err := p.Take(held); err != nil {
-					return err
-				}
-				texts = append(texts, fmt.Sprint(p.Take(950)))
-			}
-			if texts[0] != texts[1] {
-				return fmt.Errorf("a module sees what other calls hold: %q, %q", texts[0], texts[1])
-			}
-			return nil
 		}),
 	}
 	for name, then := range map[string][]string{

@@ -29,7 +29,7 @@ var serve = flag.Bool("serve", false, "serve our host over standard input and ou
 
 // own returns the attacks on features that only this host has.
 func own() []conformance.Attack {
-	return slices.Concat(files(), loading(), sinks(), acting(), masks(), oauthAttacks(), statements(), confined())
+	return slices.Concat(files(), loading(), sinks(), acting(), ceilings(), plansOf(), auditing(), oracles(), masks(), oauthAttacks(), statements(), confined())
 }
 
 // allAttacks returns the kit's attacks and our own.

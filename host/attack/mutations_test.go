@@ -4,7 +4,7 @@ import "slices"
 
 // mutations are the checks of this host that can be removed, by file. TestMutations_EachCheck_IsNeeded expects an attack to notice each
 // removal. Checks that are backed by another check are listed at the end of this file instead.
-var mutations = slices.Concat(hostMutations, masksMutations, oauthMutations, sqlMutations, confinementMutations)
+var mutations = slices.Concat(hostMutations, ceilingsMutations, auditMutations, oracleMutations, masksMutations, oauthMutations, sqlMutations, confinementMutations)
 
 // hostMutations are those of the host without SQL.
 var hostMutations = []mutation{
@@ -160,6 +160,8 @@ var hostMutations = []mutation{
 	{"input shape", "its size", []edit{never("host/internal/input/schema.go", "len(input) > Max")}, ""},
 	{"input shape", "its depth", []edit{never("host/internal/input/schema.go", "strictjson.Depth(input) > MaxDepth")}, ""},
 	{"input shape", "an object", []edit{swap("host/internal/input/schema.go", "if !ok {\n\t\treturn nil, fmt.Errorf(`the input", "if DOWN {\n\t\treturn fields, nil\n\t}\n\tif !ok {\n\t\treturn nil, fmt.Errorf(`the input")}, ""},
+	{"work of an input", "checks of values", []edit{never("host/internal/input/schema.go", "n > most")}, "the validation goes on for minutes, which the check prevents"},
+	{"work of an input", "steps of patterns", []edit{never("host/internal/input/schema.go", "p > 0 && len(input) > maxSteps/p")}, "the validation goes on for many seconds, which the check prevents"},
 	{"input schema", "the schema", []edit{swap("host/internal/input/schema.go", "err := c.Schema.Validate(v)\n", "err := c.Schema.Validate(v)\n\tif DOWN {\n\t\treturn nil\n\t}\n")}, ""},
 	{"input schema", "formats", []edit{drop("internal/schema/schema.go", "c.AssertFormat()")}, ""},
 	{"unique members", "a member once", []edit{neverIn("host/internal/input/schema.go", "DuplicateKey(input); twice {", "twice")}, ""},
@@ -429,13 +431,15 @@ var hostMutations = []mutation{
 
 // withoutMutation are the walls of the kit that have no mutation, with the reason.
 var withoutMutation = map[string]string{
-	"honest modules":          "not a wall: these show that the kit's modules are accepted",
-	"message bookkeeping":     "the bookkeeping is in Go: the only alternative is Extism's own kernel, which hung the process",
-	"traps":                   "wazero implements traps",
-	"stack":                   "wazero limits the stack",
-	"pacing":                  "nothing is refused: the host must cope with senseless headers",
-	"secrets outside modules": "the host has no way that gives a module the token, a key or an assertion: there is only a placeholder",
-	"stored credentials":      "the host never writes them: the audit and the journal have the input and the result, which other walls protect",
-	"proofs":                  "go-jose embeds the public key alone, and each proof has a random id",
-	"memory limit":            "removed as memory_bytes limit: without it, these attacks would use up the machine's memory",
+	"honest modules":                  "not a wall: these show that the kit's modules are accepted",
+	"message bookkeeping":             "the bookkeeping is in Go: the only alternative is Extism's own kernel, which hung the process",
+	"traps":                           "wazero implements traps",
+	"stack":                           "wazero limits the stack",
+	"pacing":                          "nothing is refused: the host must cope with senseless headers",
+	"secrets outside modules":         "the host has no way that gives a module the token, a key or an assertion: there is only a placeholder",
+	"stored credentials":              "the host never writes them: the audit and the journal have the input and the result, which other walls protect",
+	"lines of the audit":              "encoding/json escapes line breaks, and a record is encoded as a whole",
+	"answers about private addresses": "removed as private addresses: no connection is opened before the address is judged",
+	"proofs":                          "go-jose embeds the public key alone, and each proof has a random id",
+	"memory limit":                    "removed as memory_bytes limit: without it, these attacks would use up the machine's memory",
 }

@@ -13,5 +13,5 @@ import (
 // All returns all attacks, family by family.
 func All() []kit.Attack {
 	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), declared.Attacks(), grantAttacks(), guards.Attacks(), serverAttacks(),
-		network.Attacks(), resourceAttacks(), limitAttacks(), announcedAttacks(), isolationAttacks(), answerAttacks(), inputAttacks())
+		network.Attacks(), resourceAttacks(), limitAttacks(), announcedAttacks(), isolationAttacks(), answerAttacks(), inputAttacks(), workAttacks())
 }
