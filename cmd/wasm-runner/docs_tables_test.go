@@ -159,6 +159,8 @@ var roleOfScope = map[string]string{
 	"okta.apps.read": readOnlyAdmin, "okta.authenticators.read": readOnlyAdmin, "okta.authorizationServers.read": readOnlyAdmin, "okta.clients.read": readOnlyAdmin,
 	"okta.devices.read": readOnlyAdmin, "okta.groups.read": readOnlyAdmin, "okta.networkZones.read": readOnlyAdmin, "okta.orgs.read": readOnlyAdmin,
 	"okta.policies.read": readOnlyAdmin, "okta.sessions.read": readOnlyAdmin, "okta.users.read": readOnlyAdmin,
+	"okta.behaviors.read": readOnlyAdmin, "okta.idps.read": readOnlyAdmin, "okta.threatInsights.read": readOnlyAdmin, "okta.trustedOrigins.read": readOnlyAdmin,
+	"okta.eventHooks.read": superAdmin, "okta.logStreams.read": superAdmin,
 	"okta.users.manage": groupAdmin, "okta.apps.manage": appAdmin,
 	"okta.devices.manage": orgAdmin, "okta.groups.manage": orgAdmin, "okta.networkZones.manage": orgAdmin, "okta.policies.manage": orgAdmin, "okta.sessions.manage": orgAdmin,
 	"okta.userTypes.read": readOnlyAdmin, "okta.schemas.read": readOnlyAdmin,

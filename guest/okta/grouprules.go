@@ -19,6 +19,26 @@ var (
 
 var groupRuleOperations = []connector.Operation{
 	{
+		Name:        "list_group_rules",
+		Addition:    true,
+		Summary:     "Lists the rules that add users to groups by their attributes.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
+			connector.TextInput("search", "255", "keyword in a rule"),
+			{"expand", false, `{"enum":["groupIdToGroupNameMap"],"description":"adds the names of the groups"}`},
+			connector.LimitInput, pageSize200, connector.CursorInput,
+		},
+		Example:   `{"expand":"groupIdToGroupNameMap"}`,
+		Key:       "id",
+		Columns:   groupRuleColumns,
+		Display:   "name status expression group_ids last_updated id",
+		Endpoints: []*abi.Endpoint{&getGroupRules},
+		List: &connector.List{Endpoint: getGroupRules.Endpoint, Query: []connector.Param{{"search", "search"}, {"expand", "expand"}},
+			Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
+	},
+	{
 		Name: "group_rule_lifecycle_action",
 		Summary: "Activates or deactivates a group rule. A rule that has the status is unchanged. An active rule adds every user to whom " +
 			"it applies to its groups, and so gives them what the groups give.",
@@ -42,6 +62,23 @@ var groupRuleOperations = []connector.Operation{
 			})
 		},
 	},
+}
+
+var groupRuleColumns = []connector.Column{
+	{"id", abi.Varchar, "id", "the rule's id"},
+	{"name", abi.Varchar, "name", ""},
+	{"status", abi.Varchar, "status", "ACTIVE, INACTIVE, or INVALID after one of its groups was deleted"},
+	{"type", abi.Varchar, "type", "group_rule"},
+	{"expression", abi.Varchar, "conditions.expression.value", "which users it adds, in Okta's expression language"},
+	{"group_ids", abi.JSON, "actions.assignUserToGroups.groupIds", "the groups that it adds users to"},
+	{"excluded_users", abi.JSON, "conditions.people.users.exclude", "ids of users that it never adds"},
+	{"excluded_groups", abi.JSON, "conditions.people.groups.exclude", ""},
+	{"all_groups_valid", abi.Boolean, "allGroupsValid", "all of its groups exist"},
+	{"created", abi.TimestampTZ, "created", ""},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"conditions", abi.JSON, "conditions", ""},
+	{"actions", abi.JSON, "actions", ""},
+	{"embedded", abi.JSON, "_embedded", "names of the groups, with expand"},
 }
 
 // maxRulePages is how many pages of 200 group rules are read at most.

@@ -51,7 +51,8 @@ func Connector() *connector.Connector {
 		Operations: [][]connector.Operation{orgOperations, logOperations, userOperations, groupOperations, applicationOperations,
 			factorOperations, authenticatorOperations, deviceOperations, sessionOperations, policyOperations, zoneOperations,
 			authorizationServerOperations, clientOperations, roleOperations, inventoryOperations, groupRuleOperations,
-			administratorOperations, userTypeOperations, grantOperations},
+			administratorOperations, userTypeOperations, grantOperations, identityProviderOperations, trustedOriginOperations,
+			eventHookOperations, logStreamOperations, behaviorOperations},
 	}
 }
 

@@ -165,7 +165,7 @@ func TestColumns_OfTheSimulatedOrg_HaveTheirTypes(t *testing.T) {
 			t.Errorf("%s is not an SQL operation", f[0])
 		}
 	}
-	db, org := demo(t, oktatest.Config{})
+	db, org := demo(t, oktatest.Config{GroupRules: 1})
 	inputs := map[string]string{ // where the example is meant for other days, or finds little
 		"bounded_system_log_range": fmt.Sprintf(`{"since":%q,"until":%q}`, time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339)),
 		"poll_system_log_page":     `{}`,

@@ -195,6 +195,10 @@ var uses = map[string]use{
 		fields: map[string]string{"search": `"search":"type eq \"BUILT_IN\""`, "sort_by": `"sort_by":"type"`, "sort_order": `"sort_order":"desc"`, "limit": `"limit":3`,
 			"page_size": `"page_size":3`},
 	},
+	"list_group_rules": {
+		good: reads(`{}`, `{"search":"<word of two group rules>","expand":"groupIdToGroupNameMap"}`), base: `{"search":"<word of two group rules>"}`,
+		fields: map[string]string{"search": `"search":"no such rule"`, "expand": `"expand":"groupIdToGroupNameMap"`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+	},
 	"create_group": {
 		good:    []good{{in: `{"name":"Night Shift","description":"On call"}`, events: "group.lifecycle.create", again: abi.Rejected}},
 		wrong:   []wrong{{`{"name":"Engineering"}`, "name_taken"}, {`{"name":"New","profile":{"shoeSize":44}}`, "rejected"}},
@@ -474,6 +478,21 @@ var uses = map[string]use{
 		good: reads(`{}`, `{"authorization_server":"default"}`), missing: []string{`{"authorization_server":"ausnosuchserver00000"}`}, invalid: []string{`{"authorization_server":"default","q":"x"}`},
 		fields: map[string]string{"authorization_server": `"authorization_server":"default"`, "q": `"q":"Client"`, "limit": `"limit":1`},
 	},
+	"list_identity_providers": {
+		good: reads(`{}`, `{"type":"OIDC"}`), base: `{}`,
+		fields: map[string]string{"q": `"q":"portal"`, "type": `"type":"GOOGLE"`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+	},
+	"list_trusted_origins": {
+		good: reads(`{}`, `{"filter":"type eq \"CORS\""}`), wrong: []wrong{{`{"filter":"nonsense"}`, "rejected"}},
+		fields: map[string]string{"filter": `"filter":"status eq \"INACTIVE\""`, "q": `"q":"https://s"`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+	},
+	"list_event_hooks": {good: reads(`{}`)},
+	"list_log_streams": {
+		good: reads(`{}`), wrong: []wrong{{`{"filter":"name eq \"x\""}`, "rejected"}},
+		fields: map[string]string{"filter": `"filter":"type eq \"aws_eventbridge\""`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+	},
+	"list_behaviors":     {good: reads(`{}`)},
+	"get_threat_insight": {good: reads(`{}`)},
 	"list_roles": {
 		good:    reads(`{}`, `{`+ada+`}`, `{"group":"<group IT Operations>"}`, `{"group":"IT Operations"}`, `{"client":"<client 0>"}`),
 		missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`, `{"group":"00gnosuchgroup000000"}`, `{"group":"No such group"}`, `{"client":"0oanosuchclient00000"}`},
@@ -615,6 +634,11 @@ func (w world) fill(t *testing.T, input string) string {
 			return id
 		case p == "policy of contractors":
 			return find(w.org.Policies(), []string{"name"}, "Contractors", "id")
+		case p == "word of two group rules":
+			for range 2 {
+				w.groupRule(t, "", w.groupOf(t, "OKTA_GROUP", "Équipe Ventes"))
+			}
+			return "Rule"
 		case p == "user owner":
 			return user("robin.keeper@example.com")
 		case p == "user with two applications":

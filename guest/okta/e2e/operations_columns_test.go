@@ -22,7 +22,7 @@ var seldom = map[string][]string{
 		"list_group_members.transitioning_to_status",
 		"search_users.transitioning_to_status", "list_application_users.password_changed", "list_factors.verify", "lookup_device.imei",
 		"lookup_device.meid", "list_devices.meid", "list_roles.embedded", "get_role.embedded", "list_role_targets.application",
-		"list_role_targets.status", "list_user_types.description"},
+		"list_role_targets.status", "list_user_types.description", "list_identity_providers.properties"},
 	"the reference of groups, where source.id can be searched for":                    {"lookup_group.source_id", "list_groups.source_id", "search_groups.source_id", "list_user_groups.source_id"},
 	"the reference of policies: expand=rules":                                         {"list_policies.rules"},
 	"the view of groups, whose columns search_groups has too; it has no input expand": {"search_groups.users_count"},

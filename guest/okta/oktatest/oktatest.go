@@ -40,6 +40,7 @@ type Org struct {
 	factors       factorStore
 	revokedGrants map[string]bool // by id
 	hooks         hooks
+	settings      orgSettings
 	profile       map[string]attribute // attributes that a user profile may have
 
 	sortedMu sync.Mutex // guards sorted, which readers write
@@ -76,10 +77,11 @@ func New(cfg Config) *Org {
 	o.seedApplications()
 	o.seedPolicies()
 	o.seedZones()
+	o.seedOrgSettings()
 	o.log.init(o)
 	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), realmEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupOwnerEndpoints(), groupRuleEndpoints(), roleEndpoints(),
 		clientEndpoints(), serviceAppEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
-		customRoleEndpoints(), administratorEndpoints(), roleTargetEndpoints(), userGrantEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
+		customRoleEndpoints(), administratorEndpoints(), roleTargetEndpoints(), userGrantEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints(), orgSettingEndpoints())
 	o.register(endpoints)
 	o.deny(endpoints)
 	return o
