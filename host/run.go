@@ -193,7 +193,7 @@ func (c *call) wait(ctx context.Context, ms uint64) uint64 {
 }
 
 // send implements http_send. It checks the request against the grants, inserts the token, and sends the request. It starts
-// the reads that the guest announces with it, or takes the response of a read that was announced before.
+// the reads that the guest announces. If the request was announced before, it takes that response.
 func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	var req abi.Request
 	dec := json.NewDecoder(bytes.NewReader(raw))

@@ -17,8 +17,8 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// TestInventory_OfALargeOrg_IsReadInParallel prints the time of members of all groups and factors of all users as a ratio to
-// one request after the other. The export is interrupted once and continues.
+// TestInventory_OfALargeOrg_IsReadInParallel exports the members of all groups and the factors of all users. It prints the
+// time as a ratio to one request after the other.
 func TestInventory_OfALargeOrg_IsReadInParallel(t *testing.T) {
 	org := oktatest.New(oktatest.Config{Users: 10_000, Groups: 2_000, Events: -1, RateLimits: map[string]int{"*": -1}})
 	const latency = 5 * time.Millisecond

@@ -2,7 +2,7 @@ package connector
 
 import "github.com/mach5/okta-connector/guest/hostcall"
 
-// Announce tells the host that the list will be read from its beginning, so that it can send the first request already. The
+// Announce tells the host that the list will be read from its beginning. The host can send the first request already. The
 // next request carries that. Call it only if Announces reports true, and if the list will be read with no limit below a page.
 func (c *Call) Announce(l *List) {
 	size := l.sizeAt(c, Cursor{})

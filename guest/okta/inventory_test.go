@@ -346,8 +346,7 @@ func TestInventory_ManyEmptyPages_StopsAtMaxPages(t *testing.T) {
 	}
 }
 
-// With a host that takes announced reads, each list of a parent is announced before it is read, and each request is
-// announced at most once. Records and their order are the same.
+// Each list of a parent is announced before it is read, and each request at most once. Records and their order are the same.
 func TestInventory_AnnouncedReads_GiveTheSameRecords(t *testing.T) {
 	for _, tabled := range []bool{false, true} {
 		h := &hosttest.Host{Answer: inventoryOrg}

@@ -30,7 +30,7 @@ type Change struct {
 	Kind   string `json:"kind"`
 	ID     string `json:"id"`
 	Parent string `json:"parent,omitempty"`
-	// Unsure says that the earlier export did not have all objects of the kind, so that an added one may be older.
+	// Unsure says that an added object may be older, since the earlier export did not have all of the kind.
 	Unsure bool            `json:"unsure,omitempty"`
 	Fields []Field         `json:"fields,omitempty"` // set for a changed object
 	Record json.RawMessage `json:"record,omitempty"` // the object as it is, or was before it was removed

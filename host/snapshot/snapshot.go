@@ -1,7 +1,7 @@
 // Package snapshot compares the objects of an export with those of an earlier export.
 //
-// A snapshot is a file of NDJSON: a header, an object in each line, sorted by kind and id, and a last line with their number and
-// a checksum. An export in progress is a second file, PATH.part, from which an interrupted export continues. Memory is bounded:
+// A snapshot is a file of NDJSON. Its first line is a header. Then each line is an object, sorted by kind and id. The last line
+// has their number and a checksum. An export in progress is a second file, PATH.part, from which an interrupted export continues. Memory is bounded:
 // both are read and sorted in parts.
 package snapshot
 

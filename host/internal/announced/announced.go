@@ -150,7 +150,7 @@ func (r *Reads) find(key string) int {
 	return -1
 }
 
-// Stop cancels the reads that were not taken, waits for them, and passes each to rest, in the order of Start.
+// Stop cancels the reads that were not taken, and waits for them. It passes each to rest, in the order of Start.
 func (r *Reads) Stop(rest func(Read, Sent)) {
 	for _, cancel := range r.cancel {
 		cancel()
