@@ -33,7 +33,7 @@ func TestListRoleTargets_EachRole_HasItsOutcome(t *testing.T) {
 	}
 }
 
-// A role of the user is preferred to one of the same type, and so with the same id, through a group.
+// A role of the user is preferred to one through a group. Both can have the same id.
 func TestListRoleTargets_DirectAndThroughAGroup_ReadsTheDirectRole(t *testing.T) {
 	both := `[{"id":"ra1","type":"USER_ADMIN","assignmentType":"GROUP"},{"id":"ra2","type":"USER_ADMIN","assignmentType":"USER"}]`
 	const roles = "GET /api/v1/users/{userId}/roles"

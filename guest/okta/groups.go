@@ -508,8 +508,8 @@ func checkAdminGroup(c *connector.Call, id, name, what string) *connector.Result
 	return refuseAdminGroup(id, name, what, "gives its members administrator roles ("+strings.Join(held, ", ")+")")
 }
 
-// unreadableRoles extends the failure to read a group's roles. A token may be allowed to change a group whose roles it may
-// not read, so such a group counts as one with roles.
+// unreadableRoles extends the failure to read a group's roles. A token may change some groups whose roles it may not read.
+// Such a group counts as one with roles.
 func unreadableRoles(failed *connector.Result, id, name, what string) *connector.Result {
 	if mayNotRead(failed) {
 		failed.Err.Message = refuseAdminGroup(id, name, what, "may give its members administrator roles, which the token may not read").Err.Message +
@@ -571,8 +571,8 @@ func heldIn(c *connector.Call, resp hostcall.Response) (held []string, failed *c
 	return held, nil
 }
 
-// checkOwnRoles refuses a change of a group that would take administrator roles from the token's owner, and so from the
-// token. user is the member to be removed; empty means all members. When a run settles an earlier run's write, it does
+// checkOwnRoles refuses a change of a group that would take administrator roles from the token's owner. The token would
+// lose them too. user is the member to be removed; empty means all members. When a run settles an earlier run's write, it does
 // not check again.
 func checkOwnRoles(c *connector.Call, group, user, doing string) *connector.Result {
 	if c.Settling {

@@ -732,7 +732,7 @@ func profileGaps(now, ask jsonval.Value) (all []compare.Gap) {
 	return all
 }
 
-// userID returns the id of the user that the input names by id or login, for endpoints that need an id. Only a read
+// userID returns the id of the user that the input names by id or login. Some endpoints need an id. Only a read
 // accepts part of a login (targetUser).
 func userID(c *connector.Call) (string, *connector.Result) {
 	user := c.Str("user")

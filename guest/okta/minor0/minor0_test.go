@@ -31,7 +31,7 @@ func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 	for _, name := range gjson.GetBytes(bin.Section(abi.ManifestSection)[0].Data, "operations.#.name").Array() {
 		inOldModule[name.Str] = true
 	}
-	// An operation that came with a later minor version is in no module of minor version 0, and its view in no minor0.json.
+	// An operation of a later minor version is in no module of minor version 0. Its view is in no minor0.json.
 	today.Views = slices.DeleteFunc(today.Views, func(v abi.View) bool {
 		return !gjson.GetBytes(minor0.Manifest(), `views.#(operation=="`+v.Operation+`")`).Exists() && !inOldModule[v.Operation]
 	})
