@@ -57,8 +57,8 @@ func NewCommand(a *cli.App, check Check) *cobra.Command {
 		Long: `Asks for the address of the org and how to sign in: with an API token, or as an OAuth service app. It says what it will write,
 checks the connection, and saves it as NAME. Nothing is saved if a check fails.
 
-If NAME exists, login asks only for a new token, or for the file of the app's new key. With flags for settings, such as --proxy or
---scopes, it changes these settings and asks nothing.
+If NAME exists, login asks only for a new token, or for the file of the app's new key. With flags for settings, such as
+--private-key, --proxy or --scopes, it changes these settings and asks nothing.
 
 The connection goes into the file of --config or $WASM_RUNNER_CONFIG, else into connections.yaml in the user's configuration
 folder. The token goes into the system's key store if there is one (keyring:NAME), else into NAME.token in the folder of that file.
@@ -70,8 +70,6 @@ The token is not shown while it is typed. Ctrl-C and Ctrl-D end login. Without a
   wasm-runner login okta-prod --base-url https://example.okta.com --store file
   wasm-runner login okta-app --base-url https://example.okta.com \
     --client-id 0oa1abcd --private-key okta.pem
-  wasm-runner login okta-app --private-key new.pem --key-id 2027
-  wasm-runner login okta-prod --proxy http://proxy.example.com:3128
   vault kv get -field=token secret/okta | \
     wasm-runner login okta-prod --base-url https://example.okta.com`,
 		Args: func(cmd *cobra.Command, args []string) error {
