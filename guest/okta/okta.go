@@ -52,7 +52,7 @@ func Connector() *connector.Connector {
 			factorOperations, authenticatorOperations, deviceOperations, sessionOperations, policyOperations, zoneOperations,
 			authorizationServerOperations, clientOperations, roleOperations, inventoryOperations, groupRuleOperations,
 			administratorOperations, userTypeOperations, grantOperations, identityProviderOperations, trustedOriginOperations,
-			eventHookOperations, logStreamOperations, behaviorOperations},
+			eventHookOperations, logStreamOperations, behaviorOperations, roleTargetOperations},
 	}
 }
 

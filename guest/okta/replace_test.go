@@ -37,7 +37,10 @@ func TestWholes_ReadOnlyMembers_AreListed(t *testing.T) {
 
 // TestWholes_EveryPut_IsListed: each operation that replaces an object has a table of its special members.
 func TestWholes_EveryPut_IsListed(t *testing.T) {
-	known := []string{putGroupMember.Endpoint} // a PUT without a body
+	known := []string{putGroupMember.Endpoint} // PUTs without a body
+	for _, e := range targetChanges("PUT") {
+		known = append(known, e.Endpoint)
+	}
 	for _, w := range []replace.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
 		known = append(known, w.Put)
 	}

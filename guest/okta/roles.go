@@ -423,7 +423,7 @@ func revokeRole(c *connector.Call) connector.Result {
 	default:
 		return connector.Result{Outcome: abi.Unchanged, Output: p.revoked(own)}
 	}
-	if refused := checkOwnRole(c, p, own).Withholding(p.remove, p.assignmentPath(own.Get("id").Str())); refused != nil {
+	if refused := checkOwnRole(c, p, own, "revoking", "it").Withholding(p.remove, p.assignmentPath(own.Get("id").Str())); refused != nil {
 		return *refused
 	}
 	look := func() (connector.Reading, connector.Result) {
@@ -461,9 +461,9 @@ func revokeRole(c *connector.Call) connector.Result {
 	return r
 }
 
-// checkOwnRole refuses to revoke a role that the token's owner has, directly or through a group. The token has its
-// owner's rights. When a run settles an earlier run's write, it does not check again.
-func checkOwnRole(c *connector.Call, p principal, a jsonval.Value) *connector.Result {
+// checkOwnRole refuses to take a role, or a part of it, from the token's owner, who has it directly or through a group. The
+// token has its owner's rights. When a run settles an earlier run's write, it does not check again.
+func checkOwnRole(c *connector.Call, p principal, a jsonval.Value, doing, part string) *connector.Result {
 	if p.noun == "client" || c.Settling {
 		return nil
 	}
@@ -480,7 +480,7 @@ func checkOwnRole(c *connector.Call, p principal, a jsonval.Value) *connector.Re
 	case p.id != owner:
 		return nil
 	}
-	r := connector.Refuse("own_account", "revoking "+cmp.Or(a.Get("label").Str(), a.Get("type").Str())+" of "+p.noun+" "+p.id+" would take it from the token's owner, user "+owner+
+	r := connector.Refuse("own_account", doing+" "+cmp.Or(a.Get("label").Str(), a.Get("type").Str())+" of "+p.noun+" "+p.id+" would take "+part+" from the token's owner, user "+owner+
 		", and so from the token. Use another administrator's token")
 	return &r
 }

@@ -41,6 +41,7 @@ type state struct {
 	Switched map[string]string      // status of policies, rules and zones by id
 	Fixed    []string               // those of them that are always ACTIVE
 	NewType  string                 // the type of a new user
+	Targets  []string               // groups that the one role is for, by id; empty means all
 	Gateways,
 	Policy string // those of one zone, and the description of one policy
 }
@@ -73,7 +74,7 @@ func (s *state) String() string {
 }
 
 func (s *state) clone() *state {
-	c := &state{Users: map[string]*userFacts{}, Groups: map[string]*groupFacts{}, Devices: maps.Clone(s.Devices), Switched: maps.Clone(s.Switched), Fixed: s.Fixed, NewType: s.NewType, Gateways: s.Gateways, Policy: s.Policy}
+	c := &state{Users: map[string]*userFacts{}, Groups: map[string]*groupFacts{}, Devices: maps.Clone(s.Devices), Switched: maps.Clone(s.Switched), Fixed: s.Fixed, NewType: s.NewType, Targets: slices.Clone(s.Targets), Gateways: s.Gateways, Policy: s.Policy}
 	for k, v := range s.Users {
 		u := *v
 		u.Groups, u.Roles, u.Factors = slices.Clone(u.Groups), slices.Clone(u.Roles), slices.Clone(u.Factors)
@@ -94,6 +95,8 @@ type modelOrg struct {
 	logins            []string
 	app, zone, policy string
 	devices           []string
+	helper            string              // a user with a role
+	targets           []string            // groups that the role can be for
 	switched          map[string][]string // operation → inputs without the action
 }
 
@@ -111,6 +114,11 @@ func newModelOrg(t *testing.T) *modelOrg {
 	o.app, o.zone, o.policy = o.fill(t, "<app 0>"), o.fill(t, "<zone BlockedIpZone>"), o.fill(t, "<policy PASSWORD>")
 	for _, status := range []string{"ACTIVE", "SUSPENDED", "DEACTIVATED", "CREATED"} {
 		o.devices = append(o.devices, o.fill(t, "<device "+status+">"))
+	}
+	o.helper = o.post(t, "/api/v1/users", `{"profile":{"login":"helper@example.com","email":"helper@example.com","firstName":"H","lastName":"H"}}`).Get("id").Str
+	o.post(t, "/api/v1/users/"+o.helper+"/roles", `{"type":"HELP_DESK_ADMIN"}`)
+	for _, name := range []string{"T0", "T1"} {
+		o.targets = append(o.targets, o.post(t, "/api/v1/groups", `{"profile":{"name":"`+name+`"}}`).Get("id").Str)
 	}
 	o.switched = map[string][]string{
 		"policy_lifecycle_action":      {`"policy":"` + o.fill(t, "<policy of contractors>") + `"`, `"policy":"` + o.policy + `"`, `"policy":"00pnosuchpolicy00000"`},
@@ -204,6 +212,8 @@ func (o *modelOrg) look() *state {
 	}
 	slices.Sort(entries)
 	s.Gateways = strings.Join(entries, " ")
+	s.Targets = o.org.Targets(o.helper, gjson.GetBytes(o.org.AssignedRoles(o.helper)[0], "id").Str)
+	slices.Sort(s.Targets)
 	s.Policy = o.read("/api/v1/policies/" + o.policy).Get("description").Str
 	return s
 }
@@ -245,6 +255,8 @@ func (s step) input(o *modelOrg) string {
 		return `{"user":` + q(s.on) + `,"action":` + q(s.with) + more + `}`
 	case "create_zone":
 		return `{"name":` + q(s.on) + `,"usage":"BLOCKLIST","gateways":[` + q(s.with) + `]}`
+	case "add_role_target", "remove_role_target":
+		return `{"user":` + q(o.helper) + `,"role":"HELP_DESK_ADMIN","target_group":` + q(s.with) + `}`
 	case "set_user_type":
 		return `{"user":` + q(s.on) + `,"type":` + q(s.with) + `}`
 	case "policy_lifecycle_action", "policy_rule_lifecycle_action", "group_rule_lifecycle_action", "zone_lifecycle_action":
@@ -337,6 +349,8 @@ var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 	"create_zone": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, modelZones), pick(r, append([]string{"0.0.0.0/0"}, modelEntries...))
 	},
+	"add_role_target":    func(r *rand.Rand, o *modelOrg) (string, string) { return "", pick(r, o.targets) },
+	"remove_role_target": func(r *rand.Rand, o *modelOrg) (string, string) { return "", pick(r, o.targets) },
 	"set_user_type": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, o.logins), pick(r, append(o.org.UserTypes(), "otynosuchtype0000000"))
 	},
@@ -528,6 +542,18 @@ func foresee(s *state, st step) forecast {
 			return ends(abi.Rejected)
 		}
 		u.Factors = nil
+	case "add_role_target", "remove_role_target":
+		switch is := slices.Contains(next.Targets, st.with); {
+		case is == (st.op == "add_role_target"):
+			return ends(abi.Unchanged)
+		case is && len(next.Targets) == 1:
+			return ends(abi.Rejected)
+		case is:
+			next.Targets = slices.DeleteFunc(next.Targets, func(id string) bool { return id == st.with })
+		default:
+			next.Targets = append(next.Targets, st.with)
+			slices.Sort(next.Targets)
+		}
 	case "create_zone":
 		if st.with == "0.0.0.0/0" || next.Switched[st.on] != "" {
 			return ends(abi.Rejected)

@@ -538,6 +538,43 @@ var uses = map[string]use{
 			"role_assignment": `"type":null,"role_assignment":"KVJUKUS7IFCE2SKO"`},
 	},
 	"list_administrators": {good: reads(`{}`), fields: map[string]string{"limit": `"limit":1`}},
+	"add_role_target": {
+		good: []good{
+			{in: `{"user":"<given ada APP_ADMIN 0>","role":"APP_ADMIN","target_application":"<app 0>"}`, events: "user.account.privilege.grant"},
+			{in: `{"group":"<group IT Operations>","role":"HELP_DESK_ADMIN","target_group":"<group Contractors>"}`, events: "group.privilege.grant"},
+			{in: `{"user":"<given ada HELP_DESK_ADMIN 0>","role":"HELP_DESK_ADMIN","target_group":"<group Engineering>"}`, events: "user.account.privilege.grant"},
+			{in: `{"group":"<given engineering APP_ADMIN 0>","role":"APP_ADMIN","target_application":"<app 0>"}`, events: "group.privilege.grant"},
+			{in: `{"client":"<given client0 APP_ADMIN 0>","role":"APP_ADMIN","target_application":"<app 0>"}`, events: "app.oauth2.client.privilege.grant"},
+			{in: `{"client":"<given client1 HELP_DESK_ADMIN 0>","role":"HELP_DESK_ADMIN","target_group":"<group Engineering>"}`, events: "app.oauth2.client.privilege.grant"},
+		},
+		missing: []string{`{` + none + `,"role":"APP_ADMIN","target_application":"<app 0>"}`, `{` + ada + `,"role":"APP_ADMIN","target_application":"<app 0>"}`, `{"group":"00gnosuchgroup000000","role":"APP_ADMIN","target_application":"<app 0>"}`,
+			`{"client":"0oanosuchclient00000","role":"APP_ADMIN","target_application":"<app 0>"}`, `{"client":"<given client0 APP_ADMIN 0>","role":"APP_ADMIN","target_application":"0oanosuchapp00000000"}`},
+		wrong: []wrong{{`{"user":"<user owner>","role":"SUPER_ADMIN","target_group":"<group Engineering>"}`, "role_type"}, {`{"user":"<given ada APP_ADMIN 0>","role":"APP_ADMIN","target_group":"<group Engineering>"}`, "role_type"},
+			{`{"user":"<member of IT Operations>","role":"HELP_DESK_ADMIN","target_group":"<group Contractors>"}`, "through_group"}, {`{"user":"ada.lovelace","role":"APP_ADMIN","target_application":"<app 0>"}`, "short_name"},
+			{`{"group":"<group IT Operations>","role":"HELP_DESK_ADMIN","target_group":"00gnosuchgroup000000"}`, "rejected"}},
+		invalid: []string{`{"role":"APP_ADMIN","target_application":"x"}`, `{` + ada + `,"role":"APP_ADMIN"}`, `{` + ada + `,"role":"APP_ADMIN","target_application":"x","target_group":"x"}`, `{` + ada + `,"client":"x","role":"APP_ADMIN","target_group":"x"}`},
+		base:    `{"group":"<group IT Operations>","role":"HELP_DESK_ADMIN","target_group":"<group Contractors>"}`,
+		fields: map[string]string{"user": `"group":null,"user":"<member of IT Operations>"`, "group": `"group":"<group Engineering>"`, "client": `"group":null,"client":"<client 0>"`,
+			"role": `"role":"APP_ADMIN"`, "target_group": `"target_group":"<group Engineering>"`, "target_application": `"target_group":null,"target_application":"<app 0>"`},
+	},
+	"remove_role_target": {
+		good: []good{
+			{in: `{"user":"<given ada APP_ADMIN 2>","role":"APP_ADMIN","target_application":"<app 0>"}`, events: "user.account.privilege.grant"},
+			{in: `{"group":"<group IT Operations>","role":"HELP_DESK_ADMIN","target_group":"<group Engineering>"}`, events: "group.privilege.grant"},
+			{in: `{"user":"<given ada HELP_DESK_ADMIN 2>","role":"HELP_DESK_ADMIN","target_group":"<group Engineering>"}`, events: "user.account.privilege.grant"},
+			{in: `{"group":"<given engineering APP_ADMIN 2>","role":"APP_ADMIN","target_application":"<app 0>"}`, events: "group.privilege.grant"},
+			{in: `{"client":"<given client0 APP_ADMIN 2>","role":"APP_ADMIN","target_application":"<app 0>"}`, events: "app.oauth2.client.privilege.grant"},
+			{in: `{"client":"<given client1 HELP_DESK_ADMIN 2>","role":"HELP_DESK_ADMIN","target_group":"<group Engineering>"}`, events: "app.oauth2.client.privilege.grant"},
+		},
+		missing: []string{`{` + none + `,"role":"APP_ADMIN","target_application":"<app 0>"}`, `{` + ada + `,"role":"APP_ADMIN","target_application":"<app 0>"}`, `{"group":"00gnosuchgroup000000","role":"APP_ADMIN","target_application":"<app 0>"}`,
+			`{"client":"0oanosuchclient00000","role":"APP_ADMIN","target_application":"<app 0>"}`},
+		wrong: []wrong{{`{"user":"<user owner>","role":"SUPER_ADMIN","target_group":"<group Engineering>"}`, "role_type"}, {`{"user":"<given ada APP_ADMIN 1>","role":"APP_ADMIN","target_application":"<app 0>"}`, "last_target"},
+			{`{"user":"<member of IT Operations>","role":"HELP_DESK_ADMIN","target_group":"<group Engineering>"}`, "through_group"}, {`{"user":"ada.lovelace","role":"APP_ADMIN","target_application":"<app 0>"}`, "short_name"}},
+		invalid: []string{`{"role":"APP_ADMIN","target_application":"x"}`, `{` + ada + `,"role":"APP_ADMIN"}`, `{` + ada + `,"role":"APP_ADMIN","target_application":"x","target_group":"x"}`, `{` + ada + `,"client":"x","role":"APP_ADMIN","target_group":"x"}`},
+		base:    `{"group":"<group IT Operations>","role":"HELP_DESK_ADMIN","target_group":"<group Engineering>"}`,
+		fields: map[string]string{"user": `"group":null,"user":"<member of IT Operations>"`, "group": `"group":"<group Engineering>"`, "client": `"group":null,"client":"<client 0>"`,
+			"role": `"role":"APP_ADMIN"`, "target_group": `"target_group":"<group Équipe Ventes>"`, "target_application": `"target_group":null,"target_application":"<app 0>"`},
+	},
 	"list_role_targets": {
 		seldom: []string{`{"user":"<user with a role>","role":"APP_ADMIN"}`, `{"group":"<group with a role>","role":"APP_ADMIN"}`, `{"client":"<client with a role>","role":"APP_ADMIN"}`,
 			`{"client":"<other client with a role>","role":"HELP_DESK_ADMIN"}`},
@@ -673,6 +710,8 @@ func (w world) fill(t *testing.T, input string) string {
 				return nth(w.org.AssignedRoles(id), "0", "id")
 			}
 			return id
+		case kind == "given":
+			return w.givenRole(t, of)
 		case p == "role of owner":
 			return nth(w.org.AssignedRoles(user("robin.keeper@example.com")), "0", "id")
 		case p == "role of IT Operations":
@@ -714,10 +753,49 @@ func (w world) fill(t *testing.T, input string) string {
 	})
 }
 
+// givenRole gives a role with targets to a user, group or client, and returns the principal's id. what is the principal, the
+// role's type and the number of targets.
+func (w world) givenRole(t *testing.T, what string) string {
+	t.Helper()
+	words := strings.Fields(what)
+	kind, id := "/api/v1/users/", w.fill(t, "<user ada>")
+	switch words[0] {
+	case "engineering":
+		kind, id = "/api/v1/groups/", w.groupOf(t, "OKTA_GROUP", "Engineering")
+	case "client0", "client1":
+		kind, id = "/oauth2/v1/clients/", w.fill(t, "<client "+words[0][len("client"):]+">")
+	}
+	role := ""
+	for _, held := range w.org.AssignedRoles(id) {
+		if get(t, held, "type") == words[1] {
+			role = get(t, held, "id")
+		}
+	}
+	if role == "" {
+		role = w.send(t, http.MethodPost, kind+id+"/roles", `{"type":"`+words[1]+`"}`).Get("id").Str
+	}
+	targets := []string{"/targets/groups/" + w.groupOf(t, "OKTA_GROUP", "Engineering"), "/targets/groups/" + w.groupOf(t, "OKTA_GROUP", "Équipe Ventes")}
+	if words[1] == "APP_ADMIN" {
+		for i := range targets {
+			targets[i] = "/targets/catalog/apps/" + get(t, w.org.Applications()[i], "name") + "/" + get(t, w.org.Applications()[i], "id")
+		}
+	}
+	n, _ := strconv.Atoi(words[2])
+	for _, target := range targets[:n] {
+		w.send(t, http.MethodPut, kind+id+"/roles/"+role+target, "")
+	}
+	return id
+}
+
 // post sends a request to the org directly, without the connector.
 func (w world) post(t *testing.T, path, body string) gjson.Result {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	return w.send(t, http.MethodPost, path, body)
+}
+
+func (w world) send(t *testing.T, method, path, body string) gjson.Result {
+	t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "SSWS "+w.org.Token())
 	r.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()

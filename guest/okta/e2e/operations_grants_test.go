@@ -40,6 +40,7 @@ var effects = []string{
 	"switches group rules on or off, or makes them invalid",
 	"changes another user's type",
 	"revokes what another user granted to applications",
+	"changes what a role is for: its groups or applications",
 	"sees a secret that Okta returns",
 }
 
@@ -51,6 +52,7 @@ type siege struct {
 	department                           string // what the rule looks for
 	app, device, policy, zone, authority string
 	client                               string
+	scoped, appName                      string // a user with a role for some groups, and the name of the app in the catalogue
 	granting                             string // a user who granted scopes to client
 	policyRule, groupRule, userType      string // a rule of the policy that is not its default rule; a rule that fills byRule
 }
@@ -89,6 +91,11 @@ func newSiege(t *testing.T) *siege {
 	s.api(t, "PUT", "/api/v1/groups/"+s.powerful+"/users/"+s.admin, "")
 	first := func(all []json.RawMessage, member string) string { return gjson.GetBytes(all[0], member).String() }
 	s.app, s.device, s.zone = first(s.org.Applications(), "id"), first(s.org.Devices(), "id"), first(s.org.Zones(), "id")
+	s.appName, s.scoped = first(s.org.Applications(), "name"), user("scoped@example.com", "", "")
+	role := s.api(t, "POST", "/api/v1/users/"+s.scoped+"/roles", `{"type":"HELP_DESK_ADMIN"}`).Get("id").String()
+	for _, id := range []string{s.byRule, s.plain} {
+		s.api(t, "PUT", "/api/v1/users/"+s.scoped+"/roles/"+role+"/targets/groups/"+id, "")
+	}
 	policies := s.org.Policies()
 	s.policy = gjson.GetBytes(policies[slices.IndexFunc(policies, func(p json.RawMessage) bool { return !gjson.GetBytes(p, "system").Bool() })], "id").String()
 	s.policyRule, s.groupRule, s.userType = first(s.org.PolicyRules(s.policy), "id"), rule.Get("id").String(), s.org.UserTypes()[1]
@@ -107,7 +114,7 @@ func (s *siege) values(endpoint, blank string) []string {
 	}
 	switch blank {
 	case "id", "userId":
-		return []string{s.mallory, s.admin, s.staged, s.invited, s.granting}
+		return []string{s.mallory, s.admin, s.staged, s.invited, s.granting, s.scoped}
 	case "groupId":
 		return []string{s.powerful, s.byRule, s.plain, s.powerful + "/roles", s.powerful + "/users/" + s.mallory}
 	case "factorId":
@@ -119,10 +126,10 @@ func (s *siege) values(endpoint, blank string) []string {
 	case "sessionId":
 		return append(s.org.SignIns(s.admin).Sessions, "me")
 	case "roleAssignmentId":
-		return []string{role(s.admin), role(s.powerful), role(s.client)}
+		return []string{role(s.admin), role(s.powerful), role(s.client), role(s.scoped)}
 	}
 	return map[string][]string{"appId": {s.app}, "deviceId": {s.device}, "policyId": {s.policy}, "zoneId": {s.zone}, "authServerId": {s.authority},
-		"clientId": {s.client}, "ruleId": {s.policyRule}, "groupRuleId": {s.groupRule}, "roleIdOrLabel": {"SUPER_ADMIN"}}[blank]
+		"clientId": {s.client}, "targetGroupId": {s.plain, s.byRule}, "appName": {s.appName}, "ruleId": {s.policyRule}, "groupRuleId": {s.groupRule}, "roleIdOrLabel": {"SUPER_ADMIN"}}[blank]
 }
 
 // bodies returns what a hostile module sends.
@@ -223,13 +230,13 @@ func (s *siege) requests(t *testing.T, e abi.Endpoint) (texts []string) {
 
 // standing is what an attack may change.
 type standing struct {
-	roles, status, profiles, types, signIns, factors map[string]string
-	grants                                           map[string]int
-	groupRules, members, rules, devices              string // members of the group with a role
+	roles, status, profiles, types, signIns, factors, targets map[string]string
+	grants                                                    map[string]int
+	groupRules, members, rules, devices                       string // members of the group with a role
 }
 
 func (s *siege) standing() standing {
-	n := standing{roles: map[string]string{}, status: map[string]string{}, profiles: map[string]string{}, types: map[string]string{}, grants: map[string]int{}, signIns: map[string]string{}, factors: map[string]string{}}
+	n := standing{roles: map[string]string{}, status: map[string]string{}, profiles: map[string]string{}, types: map[string]string{}, grants: map[string]int{}, targets: map[string]string{}, signIns: map[string]string{}, factors: map[string]string{}}
 	for _, id := range s.org.UserIDs() {
 		user, _ := s.org.User(id)
 		u := gjson.ParseBytes(user)
@@ -244,6 +251,12 @@ func (s *siege) standing() standing {
 	}
 	n.members = strings.Join(s.org.Members(s.powerful), " ")
 	n.rules, n.devices = fmt.Sprintf("%s%s%s", s.org.Policies(), s.org.PolicyRules(s.policy), s.org.Zones()), fmt.Sprintf("%s", s.org.Devices())
+	for _, id := range []string{s.scoped, s.powerful, s.client} {
+		for _, role := range s.org.AssignedRoles(id) {
+			role := gjson.GetBytes(role, "id").String()
+			n.targets[id+" "+role] = fmt.Sprint(s.org.Targets(id, role))
+		}
+	}
 	n.groupRules = fmt.Sprintf("%s", s.org.GroupRules())
 	return n
 }
@@ -287,11 +300,15 @@ func (s *siege) judge(before, after standing, answers []gjson.Result) map[string
 	}
 	is(8, before.rules != after.rules)
 	is(9, before.devices != after.devices)
+	for role, was := range before.targets {
+		now, there := after.targets[role]
+		is(13, there && now != was)
+	}
 	is(10, before.groupRules != after.groupRules)
 	for _, a := range answers {
 		body := a.Get("body").String()
 		is(2, accessMembers.MatchString(body))
-		is(13, secretMembers.MatchString(body))
+		is(14, secretMembers.MatchString(body))
 	}
 	return found
 }

@@ -43,6 +43,11 @@ func TestKey_RunKilled_IsSettled(t *testing.T) {
 		{"deleted", step{"delete_user", `{` + ada + `}`}, true, nil, 0, abi.Succeeded, 2},
 		{"factor reset by id", step{"reset_factor", `{` + ada + `,"factor":"ufsA2B2BCCH8xS7rcwkO"}`}, true, nil, 0, abi.Succeeded, 2}, // the id is never reused
 		{"factor not reset by id", step{"reset_factor", `{` + ada + `,"factor":"ufsA2B2BCCH8xS7rcwkO"}`}, false, nil, 0, abi.Succeeded, 1},
+		{"target of a group's role added", step{"add_role_target", `{"group":"00gywNmfSjI0s5CWcwkO","role":"HELP_DESK_ADMIN","target_group":"00gAZhiZ2jWHoHFtcwkO"}`}, true, nil, 0, abi.Succeeded, 1},
+		{"grants revoked", step{"revoke_user_grants", `{` + ada + `}`}, true, nil, 0, abi.Succeeded, 1},
+		{"zone created", step{"create_zone", `{"name":"Branch","gateways":["192.0.2.7"]}`}, true, nil, 0, abi.Succeeded, 1},
+		{"rule switched on again", step{"policy_rule_lifecycle_action", `{"policy":"00p8l5ONQvS5VGwfcwkO","rule":"0prV6UGF3qEbKuqccwkO","action":"deactivate"}`}, true,
+			[]step{{"policy_rule_lifecycle_action", `{"policy":"00p8l5ONQvS5VGwfcwkO","rule":"0prV6UGF3qEbKuqccwkO","action":"activate"}`}}, time.Hour, abi.Unknown, 1},
 		{"undone by another client", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, true,
 			[]step{{"user_lifecycle_action", `{` + ada + `,"action":"unsuspend"}`}}, time.Hour, abi.Unknown, 1},
 		{"deactivated and activated again", step{"deactivate_user", `{` + ada + `}`}, true,

@@ -118,6 +118,8 @@ var actions = []action{
 	{op: "update_zone", input: `{"zone":"Offices","patch":{"status":"INACTIVE"},"add_gateways":["192.0.2.7"]}`, writes: []string{http.MethodPost, http.MethodPut}},
 	{op: "update_zone", input: `{"zone":"Consumer networks","patch":{"status":"ACTIVE","asns":{"include":["64496"]}}}`, writes: []string{http.MethodPut, http.MethodPost}},
 	{op: "assign_role", input: `{` + ada + `,"type":"HELP_DESK_ADMIN"}`},
+	{op: "add_role_target", input: `{"group":"00gywNmfSjI0s5CWcwkO","role":"HELP_DESK_ADMIN","target_group":"00gAZhiZ2jWHoHFtcwkO"}`},
+	{op: "remove_role_target", input: `{"group":"00gywNmfSjI0s5CWcwkO","role":"HELP_DESK_ADMIN","target_group":"00gLFTnJJZSd570BcwkO"}`},
 	{op: "revoke_role", input: `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`},
 }
 
