@@ -12,10 +12,10 @@ import (
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
-// A view of a Schema may have a column that is an input of its operation, such as a filter in the service's own language. The
+// A view of a Schema may have a column that is an input of its operation. An example is a filter in the service's own language. The
 // column is NULL, unless a condition gives it a value: then the operation is called with that input alone, and the column has the value.
 
-// namesOf returns the names of a call's columns by their indexes, and the places of the column that an input is. That has the index
+// namesOf returns the names of a call's columns by their indexes. given has the places of the column that an input is. Its index is
 // after the operation's own.
 func namesOf(op *abi.Operation, call wire.Call, columns []int) (names []string, given []int, err error) {
 	names = []string{}

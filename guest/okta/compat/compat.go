@@ -6,8 +6,8 @@ import _ "embed"
 // Kind is the kind of the connections that the tables are for.
 const Kind = "okta"
 
-// Steampipe has the tables of Steampipe's plugin for Okta, and the functions of Postgres that its queries use, as views and macros of the
-// schema steampipe. It is the Statements of a sql.Schema.
+// Steampipe has the tables of Steampipe's plugin for Okta, and the functions of Postgres that its queries use. They are views and macros
+// of the schema steampipe. It is the Statements of a sql.Schema.
 func Steampipe() string { return postgres + ";\n" + steampipe }
 
 // Elements are the table functions of Steampipe whose only column has the name of the call's alias.

@@ -197,7 +197,7 @@ func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
 	return texts, err
 }
 
-// bindView reads the name of the view that a table function is in, and the input that is a column of it; "" is none.
+// bindView reads the name of the view that a table function is in; "" is none. given is the input that is a column of the view.
 func (e *Engine) bindView(info mapping.BindInfo) (view, given string, err error) {
 	marked, hasView := namedText(info, viewArgument)
 	given, hasGiven := namedText(info, givenArgument)

@@ -168,7 +168,7 @@ func (p *plan) note(j tree.Join) {
 	}
 }
 
-// scan returns the only scan of a view in the plan, with the name of a column of type VARCHAR as the scan has it.
+// scan returns the only scan of a view in the plan. It sets column, which has type VARCHAR, to its name in the scan.
 func (p *plan) scan(view string, column *string) (found *scan) {
 	for tag := range p.found {
 		for _, one := range p.scans {

@@ -83,7 +83,7 @@ func (s *statement) takeBound() []*scan {
 	return bound
 }
 
-// planned returns the tag in the plan of a scan that runs, and what the statement wants of its rows; nil is all of them. A scan that runs is the one in the
+// planned returns the tag in the plan of a scan that runs. pushed is what the statement wants of its rows; nil is all of them. A scan that runs is the one in the
 // plan if it is the same object, which is so for what PREPARE bound, or if it has its place in the order of all binds: DuckDB binds
 // the same statement in the same order.
 func (s *statement) planned(one *scan) (tag int, pushed *wire.Pushed) {
