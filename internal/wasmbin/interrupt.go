@@ -378,7 +378,8 @@ func checkFlag(stop uint64) []byte {
 	return append(b, 0x04, 0x40, 0x00, 0x0b, 0x0b)   // if, unreachable, end, end
 }
 
-// bulk reports whether a second opcode is an instruction that moves as much as the number on top of the stack says.
+// bulk reports whether a second opcode is an instruction that moves a number of bytes or elements. The number is on top of the
+// stack.
 func bulk(second byte) bool {
 	switch second {
 	case 8, 10, 11, 12, 14, 17: // memory.init, memory.copy, memory.fill, table.init, table.copy, table.fill

@@ -13,7 +13,7 @@ import (
 
 const magic = "\x00asm\x01\x00\x00\x00"
 
-// small has one type () -> i32, imports e.f with it, defines g with it, and exports g and a memory.
+// small has one type () -> i32. It imports e.f and defines g with it, and exports g and a memory.
 var small = []byte(magic +
 	"\x01\x05\x01\x60\x00\x01\x7f" + // type
 	"\x02\x07\x01\x01e\x01f\x00\x00" + // import

@@ -43,7 +43,7 @@ func beginsAsDateTime(text string) bool {
 	return err == nil
 }
 
-// eachTime visits the strings of a value that a schema calls times, with their path for sjson and their name for people.
+// eachTime visits the strings of a value that a schema calls times. visit gets their path for sjson, and their name for people.
 func eachTime(schema, v gjson.Result, path, name string, visit func(path, name, text string)) {
 	switch {
 	case v.Type == gjson.String && schema.Get("format").Str == "date-time":

@@ -43,8 +43,8 @@ type orgSetting struct {
 func (s orgSetting) get(path string) string { return gjson.Get(s.body, path).Str }
 
 // seedOrgSettings creates settings with the members of recorded and published responses. Okta returns the client secret of
-// an identity provider and the values of an event hook's headers, but not the token of a log stream and not the value of
-// an event hook's authorization header (okta/okta-sdk-python, recordings of list_idps and list_event_hooks).
+// an identity provider and the values of an event hook's headers (okta/okta-sdk-python, recordings of list_idps and
+// list_event_hooks). It does not return a log stream's token or an event hook's authorization.
 func (o *Org) seedOrgSettings() {
 	started := millisOf(o.started) / 1000 * 1000
 	seed := func(prefix string, domain uint64, bodies ...string) (all []orgSetting) {

@@ -387,8 +387,8 @@ func (o *Org) emitRole(c *call, who principal, a assignment, binding string) {
 	o.emit(c, event+what, message, holder, role)
 }
 
-// AssignedRoles returns the roles of a user, group or OAuth client as in GET …/roles, including a user's roles through
-// groups.
+// AssignedRoles returns the roles of a user, group or OAuth client as in GET …/roles. A user's roles through groups are
+// included.
 func (o *Org) AssignedRoles(id string) []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
