@@ -274,7 +274,7 @@ var hostMutations = []mutation{
 	{"base URL", "a port after the colon", []edit{never("host/egress/baseurl.go", "strings.HasSuffix(u.Host, \":\")")}, ""},
 	{"base URL", "not the admin console", []edit{never("host/egress/baseurl.go", "org != \"\"")}, ""},
 	{"base URL", "no zone", []edit{always("host/egress/baseurl.go", "a.Zone() == \"\"")}, ""},
-	{"redirects", "none is followed", []edit{swap("host/egress/send.go", "resp, err := c.routed.RoundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))", "roundTrip := c.routed.RoundTrip\n\tif DOWN {\n\t\troundTrip = (&http.Client{Transport: c.routed}).Do\n\t}\n\tresp, err := roundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))")}, ""},
+	{"redirects", "none is followed", []edit{swap("host/egress/send.go", "resp, err := c.routed.Current().RoundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))", "roundTrip := c.routed.Current().RoundTrip\n\tif DOWN {\n\t\troundTrip = (&http.Client{Transport: c.routed}).Do\n\t}\n\tresp, err := roundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))")}, ""},
 	{"redirects", "none is a response", []edit{swap("host/egress/send.go", "switch resp.StatusCode {\n\tcase 301,", "code := resp.StatusCode\n\tif DOWN {\n\t\tcode = 200\n\t}\n\tswitch code {\n\tcase 301,")}, ""},
 	{"private addresses", "only public addresses", []edit{always("host/egress/dial.go", "c.AllowPrivateNetwork")}, ""},
 	{"private addresses", "global ones", []edit{never("host/egress/dial.go", "!a.IsGlobalUnicast()")}, ""},

@@ -87,11 +87,11 @@ func NewTransport(t *http.Transport, r Route) *Transport {
 // RoundTrip implements http.RoundTripper. New connections trust the current authorities; after a change, connections of
 // before carry no new requests.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	return t.current().RoundTrip(req)
+	return t.Current().RoundTrip(req)
 }
 
-// current returns the transport with the current authorities.
-func (t *Transport) current() *http.Transport {
+// Current returns the transport with the current authorities.
+func (t *Transport) Current() *http.Transport {
 	if t.route.changing == nil {
 		return t.now.Load()
 	}
