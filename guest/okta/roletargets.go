@@ -82,10 +82,7 @@ type roleWithTargets struct {
 
 // findRoleWithTargets finds the role that the input names, and reads its targets.
 func findRoleWithTargets(c *connector.Call) (r roleWithTargets, failed *connector.Result) {
-	refuse := func(outcome abi.Outcome, code, message string) (roleWithTargets, *connector.Result) {
-		refused := connector.Fail(outcome, code, message)
-		return r, &refused
-	}
+	refuse := func(refused connector.Result) (roleWithTargets, *connector.Result) { return r, &refused }
 	if id := c.Input.Get("group").Str(); id != "" {
 		r.principal = groupPrincipal(id)
 	} else if r.principal, failed = findPrincipal(c); failed != nil {
@@ -104,12 +101,12 @@ func findRoleWithTargets(c *connector.Call) (r roleWithTargets, failed *connecto
 	typ, by := r.role.Get("type").Str(), r.role.Get("assignmentType").Str()
 	switch {
 	case !found:
-		return refuse(abi.NotFound, string(abi.NotFound), "the "+r.noun+" has no role "+jsonval.Quote(c.Str("role"))+": list_roles has the roles and their ids")
+		return refuse(connector.Fail(abi.NotFound, string(abi.NotFound), "the "+r.noun+" has no role "+jsonval.Quote(c.Str("role"))+": list_roles has the roles and their ids"))
 	case by != "" && by != r.direct:
-		return refuse(abi.Rejected, "through_group", "the user has the role "+typ+" through "+groupOf(r.role)+": change the group's role instead")
+		return refuse(connector.Refuse("through_group", "the user has the role "+typ+" through "+groupOf(r.role)+": change the group's role instead"))
 	case targetsOf(typ) != r.kind:
-		return refuse(abi.Rejected, "role_type", "a role of type "+typ+" has no targets among "+path.Base(r.kind)+
-			": APP_ADMIN has applications, and USER_ADMIN, HELP_DESK_ADMIN and GROUP_MEMBERSHIP_ADMIN have groups")
+		return refuse(connector.Refuse("role_type", "a role of type "+typ+" has no targets among "+path.Base(r.kind)+
+			": APP_ADMIN has applications, and USER_ADMIN, HELP_DESK_ADMIN and GROUP_MEMBERSHIP_ADMIN have groups"))
 	}
 	r.targets, failed = r.read(c)
 	return r, failed
