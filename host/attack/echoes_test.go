@@ -59,7 +59,7 @@ func echoes(token string) map[string]echo {
 	}
 }
 
-// seenWithToken reports whether a module sees an answer to a request with a static token, and what the host shows of it.
+// seenWithToken reports whether a module sees an answer to a request with a static token. shown is what the host shows.
 func seenWithToken(t *testing.T, body string) (seen bool, shown string) {
 	m, err := actor()
 	if err != nil {

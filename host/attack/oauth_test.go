@@ -209,7 +209,7 @@ func step(do, text string, args ...string) string {
 
 const getItem = `{"endpoint":"GET /items/{id}","path":{"id":"1"}}`
 
-// try invokes an operation, and returns an error if a secret of OAuth is in the result or anywhere that the host writes.
+// try invokes an operation. The error says where a secret of OAuth is, of the result and all that the host writes.
 func (s *issuer) try(ctx context.Context, op string, steps ...string) (*abi.Result, error) {
 	res, _ := s.Invoke(ctx, op, json.RawMessage(`{"steps":[`+strings.Join(steps, ",")+`]}`), host.InvokeOptions{IdempotencyKey: map[bool]string{true: "k"}[op == "write"]})
 	text, err := json.Marshal(res)

@@ -72,8 +72,8 @@ type Memory interface {
 // copies is how many copies of an object Masked makes at once, at most.
 const copies = 4
 
-// Masked returns the state of an object of an operation, without what the input schema or the operation's endpoints mark
-// as sensitive. If memory has no room for the copies that this takes, the state says so.
+// Masked returns the state of an object without its sensitive members. The input schema and the endpoints say which
+// those are. If memory has no room for the copies that this takes, the state says so.
 func Masked(memory Memory, op *abi.Operation, input, object json.RawMessage) *State {
 	size := copies * int64(len(object))
 	if memory.Take(size) != nil {

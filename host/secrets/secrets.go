@@ -44,8 +44,8 @@ func unavailablef(format string, args ...any) error {
 }
 
 // Value holds one secret. Every way of printing, logging or encoding it gives Redacted; Reveal gives the value. The
-// zero Value is no secret. The secret is within a function, because fmt prints the fields of a struct around a Value
-// without calling its methods. Values are compared by Equal.
+// zero Value is no secret. The secret is within a function: fmt prints the fields of a struct without calling their
+// methods. Values are compared by Equal.
 type Value struct{ reveal func() string }
 
 // New wraps a secret.

@@ -19,8 +19,8 @@ const (
 	maxStates = 4 << 20   // all responses together; the oldest are dropped
 )
 
-// States holds the responses read before the first write, for a plan or the audit, and the ids of that write's
-// objects. It derives the current state from them. The zero value is empty.
+// States holds the responses read before the first write, for a plan or the audit. It has the ids of that write's
+// objects, and derives the current state from them. The zero value is empty.
 type States struct {
 	read  []stateRead
 	bytes int
