@@ -366,3 +366,21 @@ func TestOAuth_SecretsOfAnApp_AreShownNowhere(t *testing.T) {
 		t.Errorf("%d tokens; the texts lack what they must have", len(org.IssuedTokens()))
 	}
 }
+
+// TestOAuth_EveryScope_IsOneOfTheOrg compares the scopes of the manifest with those that the simulated org can grant.
+func TestOAuth_EveryScope_IsOneOfTheOrg(t *testing.T) {
+	has := oktatest.Scopes()
+	seen := 0
+	for _, op := range hosttest.Connector.Module(t).Manifest().Operations {
+		for _, e := range op.Endpoints {
+			for _, scope := range e.Scopes {
+				if seen++; !slices.Contains(has, scope) {
+					t.Errorf("%s needs %s, which a service app of the simulated org cannot have", op.Name, scope)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no operation needs a scope")
+	}
+}

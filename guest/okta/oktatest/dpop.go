@@ -183,6 +183,8 @@ var scopeResources = map[string]string{
 	"/api/v1/sessions": "sessions", "/api/v1/policies": "policies", "/api/v1/zones": "networkZones", "/api/v1/org": "orgs",
 	"/api/v1/authorizationServers": "authorizationServers", "/api/v1/authenticators": "authenticators", "/oauth2/v1/clients": "clients",
 	"/api/v1/meta/types": "userTypes", "/api/v1/meta/schemas": "schemas", "/api/v1/api-tokens": "apiTokens", "/api/v1/realms": "realms",
+	"/api/v1/idps": "idps", "/api/v1/trustedOrigins": "trustedOrigins", "/api/v1/eventHooks": "eventHooks", "/api/v1/logStreams": "logStreams",
+	"/api/v1/behaviors": "behaviors", "/api/v1/threats": "threatInsights",
 }
 
 // scopeOf returns the scope that an endpoint needs.
