@@ -38,7 +38,7 @@ func announcedAttacks() []kit.Attack {
 			if err != nil {
 				return err
 			}
-			res, err := r.Run(c.op, kit.Send(announcing(c.reads)))
+			res, err := r.Run(c.op, kit.Send(announcingIn(c.op, c.reads)))
 			if err != nil {
 				return err
 			}
@@ -109,6 +109,12 @@ func announcedAttacks() []kit.Attack {
 }
 
 // announcing returns a request that announces reads.
-func announcing(reads string) string {
+func announcing(reads string) string { return announcingIn("read", reads) }
+
+// announcingIn returns a request that an operation may make, and that announces reads.
+func announcingIn(op, reads string) string {
+	if op != "read" { // it has no list
+		return `{"endpoint":"GET /svc/v1/items/{id}","path":{"id":"x"},"headers":{"Authorization":"{{auth}}"},"announce":[` + reads + `]}`
+	}
 	return strings.TrimSuffix(kit.Logs, "}") + `,"announce":[` + reads + `]}`
 }
