@@ -26,7 +26,7 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 		if err != nil {
 			return "", fmt.Errorf("%w: read the plan with --plan, then give --approve", err)
 		}
-		// Text that was typed before the question is no answer to it.
+		// Text that was typed before the question does not answer it.
 		if err := term.DiscardInput(tty); err != nil {
 			return "", fmt.Errorf("cannot discard what was typed before the question: %w", err)
 		}
@@ -58,7 +58,7 @@ func who() string {
 	return "unknown"
 }
 
-// styleOf returns how text for people is shown on an output.
+// styleOf returns the colours and the width of text for people on an output.
 func styleOf(a *cli.App, out any) result.Style {
 	columns, _ := term.Columns(out)
 	return result.Style{Palette: term.NewPalette(out, a.Env), Columns: columns}

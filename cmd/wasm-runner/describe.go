@@ -150,7 +150,7 @@ func describeModule(w *page, manifest *abi.Manifest, size int) {
 	fmt.Fprintln(w, "\nwasm-runner describe OP shows the details of an operation.")
 }
 
-// listOperations prints a list of the operations that are additions, or of the others.
+// listOperations prints the operations that are additions, or those that are not.
 func listOperations(w *page, head string, all []abi.Operation, additions bool) {
 	t := w.grid("", head, "CLASS", "SURFACES", "SUMMARY")
 	for i := range all {
@@ -167,7 +167,7 @@ func listOperations(w *page, head string, all []abi.Operation, additions bool) {
 	t.Write(w)
 }
 
-// lineBreak finds the escapes of JSON strings: each as a whole, so that an escaped backslash is not taken for the start of another.
+// lineBreak matches one escape of a JSON string. It matches every escape, so that the second backslash of \\ starts none.
 var lineBreak = regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|.)`)
 
 // withoutLineBreaks returns a copy of a part of a manifest in which no text has a line break. A module could otherwise print
@@ -302,7 +302,7 @@ func outcomesOf(op *abi.Operation) []possible {
 		all = append(all, possible{abi.NotFound, "an object that the input names does not exist"})
 	}
 	all = append(all, possible{abi.Rejected, rejected},
-		possible{abi.Throttled, "a rate limit is reached for longer than --timeout"},
+		possible{abi.Throttled, "a rate limit would delay a request past --timeout"},
 		possible{abi.Unavailable, "the network or the service fails"})
 	if writes {
 		all = append(all, possible{abi.Unknown, "a write was sent, and reading back did not show whether it was made"})

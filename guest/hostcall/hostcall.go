@@ -43,7 +43,7 @@ func (h Host) has(feature string) bool { return slices.Contains(h.features, feat
 // Pair is a name and a value.
 type Pair struct{ Name, Value string }
 
-// Request is abi.Request in a form that is quick to write. It keeps the order of its parts.
+// Request is abi.Request with pairs instead of maps, which keep their order.
 type Request struct {
 	Endpoint string
 	Path     []Pair
@@ -66,7 +66,7 @@ type Response struct {
 	Planned bool
 	Err     *abi.SendError
 	Emitted *Summary // result of Request.Emit; nil if the host emitted nothing
-	// Guard has the blanks of the guard's read if Err is abi.SendGuarded. The response is then that to this read.
+	// Guard has the blanks of the guard's read if Err is abi.SendGuarded. The Response then answers the guard's read.
 	Guard jsonval.Value
 
 	headers jsonval.Value
@@ -198,7 +198,7 @@ func (h Host) Keys(handle uint64, o abi.EmitOptions) (keys []string, err string)
 
 // Count returns how many records a body has at o.Path, and emits none. It is 0 for a body without an array or object there.
 func (h Host) Count(handle uint64, o abi.EmitOptions) int {
-	o.Keys, o.Skip = true, 1<<30 // without the keys of any
+	o.Keys, o.Skip = true, 1<<30 // skips all records, so that no key is returned
 	s, _ := h.emit(handle, o)
 	return s.Total
 }
@@ -264,7 +264,7 @@ func (h Host) Credential(ref string) (header Pair, err string) {
 	return header, ""
 }
 
-// Wait sleeps for ms milliseconds. It returns false if the deadline would pass before.
+// Wait sleeps for ms milliseconds. If the deadline comes first, it returns false at once.
 //
 //go:noinline
 func (h Host) Wait(ms int64) bool { return h.imports.Wait(ms) }

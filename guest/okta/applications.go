@@ -189,7 +189,7 @@ var applicationOperations = []connector.Operation{
 // ofApplications is for views that have a list for each application.
 var ofApplications = &abi.ViewOf{View: "applications", Column: "id", Input: "application", As: "application_id", Match: "^0oa[A-Za-z0-9]{17}$"}
 
-// largestPage asks for 200 groups. Okta documents 20 as the least limit of this list, so an input's limit cannot be sent.
+// largestPage asks for 200 groups. It does not send an input's limit: Okta documents 20 as the minimum for this list.
 func largestPage(*connector.Call) []hostcall.Pair { return connector.Pairs("limit", "200") }
 
 var applicationGroupColumns = []connector.Column{
@@ -202,20 +202,19 @@ var applicationGroupColumns = []connector.Column{
 	{"links", abi.JSON, "_links", ""},
 }
 
-// userApplicationColumns are the columns of applications with those of the user's assignment.
+// userApplicationColumns are the columns of an application and of the user's assignment to it.
 var userApplicationColumns = append(applicationColumns[:len(applicationColumns):len(applicationColumns)],
 	connector.Column{"scope", abi.Varchar, "_embedded.user.scope", "USER: assigned directly; GROUP: through a group"},
 	connector.Column{"user_name", abi.Varchar, "_embedded.user.credentials.userName", "the user's name in the application"},
 	connector.Column{"assigned", abi.TimestampTZ, "_embedded.user.created", "when the application was assigned"})
 
-// listUserApplications lists applications by a filter, because the list of a user's links to applications lacks those
-// without a link.
+// listUserApplications lists applications by a filter. Okta's list of a user's app links omits applications without a link.
 func listUserApplications(c *connector.Call, at string, limit int) (connector.Result, int) {
 	id, failed := userID(c)
 	if failed != nil {
 		return *failed, 0
 	}
-	var w jsonval.Writer // the query is written like inputs, so that a next link without it gets it again
+	var w jsonval.Writer // the query becomes part of the input, from which Keep adds it to next links that drop it
 	c.Input = compare.Patched(c.Input, parsed(w.Str("filter", "user.id eq "+jsonval.Quote(id)).Str("expand", "user/"+id).String()))
 	query := []connector.Param{{"filter", "filter"}, {"expand", "expand"}}
 	l := connector.List{Endpoint: getApps.Endpoint, Query: query, Keep: query[1:], Omit: applicationSecrets, MaxPage: 200}
@@ -384,8 +383,9 @@ func lostAttributes(before, after connector.Object, given jsonval.Value) (warnin
 	return []string{"Okta cleared attributes that the input does not name: " + strings.Join(names, ", ")}
 }
 
-// assign writes an assignment and returns the result. missing returns what an assignment lacks of the input. moved warns
-// about values that should have been kept but changed. readable says whether everything in the input can be read back.
+// assign writes an assignment and returns the result. missing returns what the input asks for and an assignment does not
+// have. moved warns about values that should have been kept but changed. readable says whether everything in the input
+// can be read back.
 func assign(c *connector.Call, a assignment, req hostcall.Request, before connector.Object, missing func(connector.Object, compare.Comparison) []compare.Gap, moved func(after connector.Object) []string, readable bool) connector.Result {
 	has := func(o connector.Object) bool { return !o.Gone && readable && len(missing(o, okta.Gaps)) == 0 }
 	observable := before.Gone || len(missing(before, okta.Gaps)) > 0 // even with Okta's normalisation
@@ -647,7 +647,7 @@ func unassignAppUser(c *connector.Call) connector.Result {
 			": remove the user from the group, or the application from the group")
 	}
 	if before.Get("scope").Str() == "GROUP" {
-		if c.Settling { // the earlier run wrote, so it found a direct assignment
+		if c.Settling { // the earlier run sent a removal, so it had found a direct assignment
 			return c.Reconcile(connector.Result{Output: a.output(before, before),
 				Warnings: []string{"the user still has the application through " + grantedBy(before)}})
 		}

@@ -146,8 +146,8 @@ func (b *batch) left(c *connector.Call) int {
 	return left
 }
 
-// goesOn reports whether a page reads more. The further pages of a list are pages of the table, too, unless other lists wait
-// that were announced.
+// goesOn reports whether the page reads another list. It continues inside a list only while other announced lists wait;
+// otherwise the rest of the list is the next page of the table.
 func (w *Walk) goesOn(c *connector.Call, pos position, b batch) bool {
 	if !c.Tabled || b.alone || len(pos.parents) == 0 || b.left(c) <= 0 {
 		return false
@@ -232,12 +232,13 @@ func (w *Walk) step(c *connector.Call, pos *position, b *batch) *connector.Resul
 	return nil
 }
 
-// readPatiently reads a page. It makes the request again after a server error that lasts: the walk would omit the rest.
+// readPatiently reads a page. If it fails with 500, it waits and reads the page again, because the walk would otherwise
+// omit the rest of the list.
 func readPatiently(c *connector.Call, l *connector.List, at connector.Cursor, limit int) (r connector.Result, next *connector.Cursor, n int) {
 	r, next, n = l.Read(c, at, limit)
 	for _, ms := range retryDelays {
 		if r.Err == nil || r.Err.Upstream == nil || r.Err.Upstream.Status != 500 || l.MaxPage > 0 && c.Service.Errors.GaveUp != "" && r.Err.Upstream.Code == c.Service.Errors.GaveUp || !c.Wait(ms) {
-			break // if the endpoint has pages, smaller ones were tried already
+			break // GaveUp: smaller pages were tried already
 		}
 		r, next, n = l.Read(c, at, limit)
 	}
@@ -391,7 +392,7 @@ func (l Lack) json() string {
 	return w.Str("of", l.Of).IntIf("n", int64(l.Count)).StrIf("code", l.Code).StrIf("why", l.Why).String()
 }
 
-// add counts l among those of its kind. The first one gives the reason.
+// add adds l to the lacks. If one of them has the same Of, it adds the count to that one and keeps that one's reason.
 func add(lacks []Lack, l Lack) []Lack {
 	for i := range lacks {
 		if lacks[i].Of == l.Of {
@@ -402,11 +403,11 @@ func add(lacks []Lack, l Lack) []Lack {
 	return append(lacks, l)
 }
 
-// maxWhy limits a reason in a cursor, in bytes: a cursor must have room for one reason for every part. The warning has
-// the whole text.
+// maxWhy is the maximum size of a reason in a cursor, in bytes: a cursor must have room for a reason of every part. The
+// warning has the whole text.
 const maxWhy = 160
 
-// CountJSON returns the counts of lacks, by what they are of.
+// CountJSON returns a JSON object with the count of each lack under its Of.
 func CountJSON(lacks []Lack) string {
 	var w jsonval.Writer
 	for _, l := range lacks {

@@ -49,9 +49,9 @@ func newCollector(drains func() []*ingest.Drain) *collector {
 	count("records_total", "Records that the sink made durable.", func(s ingest.Stats) int64 { return s.Records })
 	count("pages_total", "Pages that the sink made durable, empty ones included.", func(s ingest.Stats) int64 { return s.Pages })
 	count("bytes_total", "Bytes of the records.", func(s ingest.Stats) int64 { return s.Bytes })
-	count("repeats_total", "Records that came again and were dropped by their key.", func(s ingest.Stats) int64 { return s.Repeats })
+	count("repeats_total", "Repeated records that were dropped by their key.", func(s ingest.Stats) int64 { return s.Repeats })
 	count("refused_total", "Records that the sink's service rejected and that were saved to the file of --refused.", func(s ingest.Stats) int64 { return s.Refused })
-	count("retries_total", "Requests that were made again.", func(s ingest.Stats) int64 { return s.Retries })
+	count("retries_total", "Requests that were retried.", func(s ingest.Stats) int64 { return s.Retries })
 	count("failures_total", "Failures that were retried.", func(s ingest.Stats) int64 { return s.Failures })
 	add(prometheus.CounterValue, "waited_seconds_total", "Time spent waiting for rate limits and between retries.",
 		func(s ingest.Stats) (float64, bool) { return s.Waited.Seconds(), true })
@@ -68,9 +68,9 @@ func newCollector(drains func() []*ingest.Drain) *collector {
 			func(s ingest.Stats) (float64, bool) { return value(s), true }})
 	}
 	addSink(prometheus.GaugeValue, "up", "0 from a failed write on, until a write succeeds.", func(s ingest.Stats) float64 { return truth(s.Sink.Up) })
-	addSink(prometheus.CounterValue, "failures_total", "Writes to the sink that failed, those that were tried again included.",
+	addSink(prometheus.CounterValue, "failures_total", "Failed writes to the sink, including those that were retried.",
 		func(s ingest.Stats) float64 { return float64(s.Sink.Failures) })
-	addSink(prometheus.CounterValue, "retries_total", "Writes to the sink that were tried again.", func(s ingest.Stats) float64 { return float64(s.Sink.Retries) })
+	addSink(prometheus.CounterValue, "retries_total", "Writes to the sink that were retried.", func(s ingest.Stats) float64 { return float64(s.Sink.Retries) })
 	for _, b := range []struct{ name, help string }{
 		{"limit", "Requests of a rate-limit window, as the service last reported."},
 		{"remaining", "Requests left in the window."},
