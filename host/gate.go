@@ -76,8 +76,8 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 	return nil
 }
 
-// keepsState reports whether a response that arrives now shows the state before the first write, and a plan or the audit
-// needs that state. It is always true for a plan, since a module may read more than the write needs.
+// keepsState reports whether a plan or the audit needs the state in a response that arrives now: the state before the first
+// write. For a plan it is always true, also for reads that the write does not need.
 func (c *call) keepsState() bool {
 	if c.writes.gate.Plan {
 		return true // a plan sends nothing, so every read shows the state before

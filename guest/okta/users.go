@@ -231,7 +231,7 @@ var userColumns = []connector.Column{
 	{"email", abi.Varchar, "profile.email", "primary e-mail address"},
 	{"first_name", abi.Varchar, "profile.firstName", ""},
 	{"last_name", abi.Varchar, "profile.lastName", ""},
-	{"status", abi.Varchar, "status", "ACTIVE, DEPROVISIONED (left, and in the view users, too), LOCKED_OUT, PASSWORD_EXPIRED, PROVISIONED, RECOVERY, STAGED or SUSPENDED"},
+	{"status", abi.Varchar, "status", "ACTIVE, DEPROVISIONED (former users, whom the view users includes), LOCKED_OUT, PASSWORD_EXPIRED, PROVISIONED, RECOVERY, STAGED or SUSPENDED"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"activated", abi.TimestampTZ, "activated", "when activation was last completed"},
 	{"status_changed", abi.TimestampTZ, "statusChanged", ""},

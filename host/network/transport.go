@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// authorities are the certificate authorities of a route, which change when the file that has some of them changes. It is safe
-// for concurrent use.
+// authorities are the certificate authorities of a route. It reads their file again when the file changes. It is safe for
+// concurrent use.
 type authorities struct {
 	read func() (*x509.CertPool, error)
 	file string
@@ -68,8 +68,8 @@ func (r Route) Authorities() *x509.CertPool {
 	return r.changing.current()
 }
 
-// Transport is an http.Transport whose trusted certificate authorities are those of a Route, also after they change. It is safe
-// for concurrent use.
+// Transport is an http.Transport that trusts the certificate authorities of a Route, also after they change. It is safe for
+// concurrent use.
 type Transport struct {
 	route Route
 
@@ -77,15 +77,15 @@ type Transport struct {
 	now      atomic.Pointer[http.Transport]
 }
 
-// NewTransport returns a Transport with the settings of t, whose TLSClientConfig has the authorities of the route.
+// NewTransport returns a Transport with the settings of t. t.TLSClientConfig must have the authorities of the route.
 func NewTransport(t *http.Transport, r Route) *Transport {
 	out := &Transport{route: r}
 	out.now.Store(t)
 	return out
 }
 
-// RoundTrip implements http.RoundTripper. New connections trust the current authorities; after a change, connections of
-// before carry no new requests.
+// RoundTrip implements http.RoundTripper. New connections trust the current authorities. After a change, older connections
+// carry no new requests.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.Current().RoundTrip(req)
 }

@@ -30,7 +30,7 @@ type Change struct {
 	Kind   string `json:"kind"`
 	ID     string `json:"id"`
 	Parent string `json:"parent,omitempty"`
-	// Unsure says that an added object may be older, since the earlier export did not have all of the kind.
+	// Unsure says that an added object may not be new: the earlier export of its kind was incomplete.
 	Unsure bool            `json:"unsure,omitempty"`
 	Fields []Field         `json:"fields,omitempty"` // set for a changed object
 	Record json.RawMessage `json:"record,omitempty"` // the object as it is, or was before it was removed
@@ -46,7 +46,7 @@ type Field struct {
 // Options say how an export is compared.
 type Options struct {
 	Kinds      []string // kinds that were exported
-	Incomplete []string // those of which objects may be missing
+	Incomplete []string // kinds of which the export may lack objects
 	Ignore     []string // paths of members whose changes do not count; what is below them does not count either
 }
 
@@ -56,12 +56,12 @@ type Summary struct {
 	Changes map[string]int // by Added, Removed and Changed
 	First   map[string]int // objects of kinds that the earlier snapshot does not have; they are not changes
 	Kept    int            // objects of incomplete kinds that were not seen, and stay in the snapshot
-	Since   time.Time      // when the earliest compared kind was exported before; zero if none was
+	Since   time.Time      // earliest time of the previous exports of the compared kinds; zero if there was none
 }
 
 // Finish compares the export with the earlier snapshot, and calls emit with each change, by kind and id. Then it replaces the
-// snapshot, atomically, and ends the export. An error of emit keeps the earlier snapshot and the export, so that the changes
-// can be had again.
+// snapshot, atomically, and ends the export. If emit fails, it keeps the earlier snapshot and the export, so that they can be
+// compared again.
 //
 // An object of an incomplete kind is never removed: it stays in the snapshot. Objects of kinds that are not exported stay, too.
 func (e *Export) Finish(o Options, emit func(Change) error) (Summary, error) {

@@ -29,7 +29,7 @@ var questions = []question{
 	{"Who changed since yesterday?", `SELECT login FROM okta.users WHERE last_updated > now() - INTERVAL 1 DAY`, `(SELECT pages(count(*), 200) FROM people WHERE last_updated > now() - INTERVAL 1 DAY)`},
 	{"Who did not sign in for 90 days?", `SELECT login FROM okta.users WHERE last_login < now() - INTERVAL 90 DAY OR last_login IS NULL`, `(SELECT pages(count(*), 200) FROM people)`},
 	{"Who works in a department?", `SELECT login FROM okta.users WHERE department = 'Engineering' AND status = 'ACTIVE'`, `(SELECT pages(count(*), 200) FROM people WHERE department = 'Engineering' AND status = 'ACTIVE')`},
-	{"Whose last name begins so?", `SELECT login FROM okta.users WHERE last_name LIKE 'Li%'`, `(SELECT pages(count(*), 200) FROM people WHERE last_name LIKE 'Li%')`},
+	{"Whose last name begins with Li?", `SELECT login FROM okta.users WHERE last_name LIKE 'Li%'`, `(SELECT pages(count(*), 200) FROM people WHERE last_name LIKE 'Li%')`},
 	{"Who left this month?", `SELECT login FROM okta.users WHERE status = 'DEPROVISIONED' AND status_changed >= date_trunc('month', now())`, `(SELECT pages(count(*), 200) FROM people WHERE status = 'DEPROVISIONED' AND status_changed >= date_trunc('month', now()))`},
 	{"Which locked-out users have no factor?", `SELECT u.login FROM okta.users u LEFT JOIN okta.user_factors f ON f.user_id = u.id WHERE u.status = 'LOCKED_OUT' AND f.id IS NULL`, `(SELECT pages(count(*), 200) + count(*) FROM people WHERE status = 'LOCKED_OUT')`},
 	{"Who can use an application?", `SELECT u.user_name, u.scope FROM okta.applications a JOIN okta.application_users u ON u.application_id = a.id WHERE a.label = getvariable('label')`, `(SELECT pages(count(*), 200) + 1 FROM apps)`},

@@ -236,7 +236,7 @@ func (r *reader) hint(q *query, view *abi.View, plan pushdown.Plan, pushed wire.
 		return
 	}
 	if column := unbounded(view, pushed); column != "" {
-		q.say(view.Operation, fmt.Sprintf("%s: reads all of the last %s, since no condition limits %s. For less, add such as WHERE %s > now() - INTERVAL 1 DAY",
+		q.say(view.Operation, fmt.Sprintf("%s: reads all of the last %s, since no condition limits %s. To read less, add a condition such as WHERE %s > now() - INTERVAL 1 DAY",
 			view.Name, span(-oldest(*view)), column, column))
 	}
 }

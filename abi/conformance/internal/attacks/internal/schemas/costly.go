@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Case is an input for a schema that is allowed.
+// Case is an allowed schema with an input for it.
 type Case struct{ Name, Schema, Input string }
 
-// Costly returns inputs that take minutes to validate, each with its schema. They match it.
+// Costly returns valid inputs that take minutes to validate, each with its schema.
 func Costly() []Case {
 	checks := `{"type":"object","additionalProperties":{"items":{"allOf":[` + strings.Repeat(`{"type":["number","object","array"]},`, 90) + `{}]}}}`
 	names := `{"type":"object","propertyNames":{"allOf":[` + strings.Repeat(`{"minLength":1,"maxLength":99},`, 90) + `{}]}}`
