@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host/egress"
 )
 
-// Config configures one connection. It has the fields of a connection file, which is flat, and so it is not split.
+// Config configures one connection. Its fields are those of a connection file. It is not split, because that file is flat.
 type Config struct {
 	Name           string `yaml:"name"`
 	Kind           string `yaml:"kind"`
@@ -49,7 +49,7 @@ type Config struct {
 }
 
 // OAuth describes the OAuth client of a connection, such as a service app. It gets access tokens with the client
-// credentials grant, for each call with the scopes that its operation needs.
+// credentials grant. Each call uses a token with the scopes that its operation needs.
 type OAuth struct {
 	ClientID      string   `yaml:"client_id"`
 	PrivateKeyRef string   `yaml:"private_key_ref"`  // a private key as PEM or JWK: env:NAME or file:PATH
@@ -72,7 +72,7 @@ func (e configError) Unwrap() []error { return []error{ErrConfig, e.reason} }
 
 var connectionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
-// clone returns a deep copy, so that later changes by the caller have no effect. No grants become the default.
+// clone returns a deep copy, so that later changes by the caller have no effect. If c has no grants, the copy has the default.
 func (c Config) clone() Config {
 	c.Grants, c.Approve, c.OAuth.Scopes = slices.Clone(c.Grants), slices.Clone(c.Approve), slices.Clone(c.OAuth.Scopes)
 	if len(c.Grants) == 0 {

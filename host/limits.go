@@ -15,8 +15,8 @@ type Limits = limits.Limits
 // DefaultLimits returns the default limits.
 func DefaultLimits() Limits { return limits.Default() }
 
-// ProcessMemory limits the memory that the calls of all modules with it hold together: linear memory, messages, response
-// bodies and records. A call over the limit ends as unavailable, and can be repeated.
+// ProcessMemory limits the total memory of all calls of the modules that share it: linear memory, messages, response bodies
+// and records. A call over the limit ends as unavailable, and can be repeated.
 type ProcessMemory = budget.Process
 
 // NewProcessMemory returns a limit of so many bytes.

@@ -109,7 +109,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^--database: database /nonexistent/k.duckdb: folder /nonexistent does not exist: create it, or name another file$`, "--demo", "sql", "--database", "/nonexistent/k.duckdb", "SELECT 1"),
 		m(`: tables of a connection can only be read: use an action to change the service$`, "--demo", "sql", "DELETE FROM okta.users"),
 		m(`: tables of a connection can only be read: use an action to change the service$`, "--demo", "sql", "INSERT INTO okta.users VALUES (1)"),
-		m(`: settings cannot be changed by a query: --max-memory sets the limit of memory$`, "--demo", "sql", "SET memory_limit = '1GB'"),
+		m(`: a query cannot change settings: --max-memory sets the memory limit$`, "--demo", "sql", "SET memory_limit = '1GB'"),
 		m(`^user_lifecycle_action: invalid: action: want one of activate, .*, found "suspnd" \(did you mean suspend\?\)\. `, "--demo", "--grant", "destructive", "invoke", "user_lifecycle_action", `{"user":"ada.lovelace@example.com","action":"suspnd"}`),
 		m(`^--idempotency-key: want a value, found an empty one: is a variable not set\? `, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--idempotency-key", ""),
 		m(`^--audit: want a value, found an empty one: `, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit="),

@@ -50,12 +50,12 @@ type Drain struct {
 	At         json.RawMessage  // where to begin: the result of Checkpoint.Load
 	Recent     *Recent          // drops repeats by key; nil drops none
 	Key        string           // member of a record that is its key, for records that the sink replays
-	// Persist retries after temporary failures instead of ending: of the service, the network or the sink, and rate limits.
+	// Persist makes Run retry, instead of end, after rate limits and temporary failures of the service, network or sink.
 	Persist bool
 	// KeepTrying makes Persist also retry after a refusal of the token or its role (401, 403). With several sources, a
 	// refused one can be repaired while the others run.
 	KeepTrying bool
-	// Patience is how long Persist retries without a page getting through. Run then returns the failure. 0 is without end.
+	// Patience is how long Persist retries while no page gets through. Run then returns the failure. 0 means forever.
 	Patience time.Duration
 	// Follow means that the feed does not end: Run then returns nil when it is interrupted.
 	Follow bool
@@ -82,7 +82,7 @@ type group struct {
 	next  json.RawMessage // checkpoint of the last page; nil means an empty group
 	bytes int64           // size of the records
 	began time.Time       // when the first page was written
-	keys  int             // number of their keys in Recent
+	keys  int             // number of the pages' keys in Recent
 	pages []pageStats
 }
 
@@ -94,8 +94,8 @@ type commitment struct {
 
 const longestPause = time.Minute
 
-// maxRewrites is how often in succession lost pages are written again at once. After that, Run waits between attempts, or
-// ends without Persist.
+// maxRewrites is how often in a row Run writes lost pages again without waiting. After that, it waits between attempts. If
+// Persist is not set, it ends.
 const maxRewrites = 10
 
 // Limits of a group. Up to two groups may be written without a saved checkpoint; a sink must replay as much after a crash.
@@ -440,12 +440,12 @@ func isRefusal(err error, statuses ...int) bool {
 		slices.Contains(statuses, e.Detail.Upstream.Status)
 }
 
-// maxRefusals is after how many consecutive refusals of the token or its role Persist retries. Services sometimes refuse
+// maxRefusals is how many consecutive refusals of the token or its role Persist retries. Services sometimes refuse
 // temporarily, and a new token may be partly written.
 const maxRefusals = 3
 
-// maxSinkRefusals is the same for a sink's service, whose token or address may be changed without notice. It is about two
-// minutes.
+// maxSinkRefusals is the same for a sink's service, whose token or address may be changed without notice. The retries take
+// about two minutes.
 const maxSinkRefusals = 7
 
 // retryAfter returns the wait that the service or the sink's service asked for, or 0.

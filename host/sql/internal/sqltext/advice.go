@@ -10,15 +10,15 @@ var whatToDo = map[string]string{
 	"Can only delete from base table":   onlyRead,
 	"Can only update base table":        onlyRead,
 	" is not an table":                  onlyRead,
-	"the configuration has been locked": "settings cannot be changed by a query: --max-memory sets the limit of memory",
+	"the configuration has been locked": "a query cannot change settings: --max-memory sets the memory limit",
 }
 
 const onlyRead = "tables of a connection can only be read: use an action to change the service"
 
 var (
-	// ago finds a time that people write in the input of an operation, where SQL wants an interval.
+	// ago matches DuckDB's error for a time such as -24h. An operation's input may have such times. SQL wants an interval.
 	ago = regexp.MustCompile(`invalid timestamp field format: "-(\d+)([smhdw])"`)
-	// units are those of such times, as SQL names them.
+	// units are SQL's names of the units in ago.
 	units = map[string]string{"s": "SECOND", "m": "MINUTE", "h": "HOUR", "d": "DAY", "w": "WEEK"}
 	plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
@@ -45,7 +45,7 @@ func Advised(message, statement string, quoted []string) string {
 	return message
 }
 
-// advise adds to the first line of a message.
+// advise adds todo to the first line of a message.
 func advise(message, todo string) string {
 	said, place, found := strings.Cut(message, "\n")
 	if found {
@@ -54,7 +54,7 @@ func advise(message, todo string) string {
 	return said + ": " + todo + place
 }
 
-// HasArgument reports whether a statement has a named argument of one of some names, as far as its text shows.
+// HasArgument reports whether the text of a statement has a named argument with one of the names.
 func HasArgument(statement string, names ...string) bool {
 	words := words(statement)
 	for i, word := range words {
@@ -70,7 +70,7 @@ func HasArgument(statement string, names ...string) bool {
 	return false
 }
 
-// words returns the words of a statement, without comments. Texts are one word.
+// words returns the words of a statement, without comments. A text in quotes is one word.
 func words(statement string) (all []string) {
 	for _, word := range lexeme.FindAllString(statement, -1) {
 		if !strings.HasPrefix(word, "--") && !strings.HasPrefix(word, "/*") {
