@@ -26,8 +26,8 @@ var fixed = []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOENV=off",
 var removed = []string{"GOOS", "GOARCH", "CGO_ENABLED", "GOENV", "GOFLAGS", "GOWORK", "GOWASM", "GOEXPERIMENT",
 	"GOFIPS140", "GODEBUG", "GO111MODULE"}
 
-// settingNames are Go's settings of places, which do not change the module. They are read with go env, since GOENV=off hides
-// those that `go env -w` wrote.
+// settingNames are Go's settings of folders and servers, which do not change the module. They are read with go env, since
+// GOENV=off hides those that `go env -w` wrote.
 var settingNames = []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE",
 	"GOINSECURE", "GOVCS", "GOAUTH", "GOTOOLCHAIN"}
 
@@ -73,8 +73,8 @@ func (t *toolchain) build(ctx context.Context, pkg string) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
-// manifest builds a package's command for this machine and runs it with the argument manifest. What the command complains of is an
-// ErrManifest.
+// manifest builds a package's command for this machine and runs it with the argument manifest. If the command fails, the
+// error is an ErrManifest with the command's error output.
 func (t *toolchain) manifest(ctx context.Context, pkg string) ([]byte, error) {
 	native := *t
 	native.env = append(without(t.env, []string{"GOOS", "GOARCH"}), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)

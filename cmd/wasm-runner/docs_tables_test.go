@@ -265,10 +265,10 @@ var fieldTexts = []fieldText{
 	{"token_secret_ref", "", "where the API token is: [Secrets](#secrets). A connection has this field or `oauth`"},
 	{"oauth", "", "the service app that signs in instead: [OAuth](#oauth)"},
 	{"grants", "", "safety classes that are granted: [Grants](#grants)"},
-	{"approve", "", "classes whose every invoke must be approved: [Approval](#approval-and-ceilings). Default: none"},
-	{"max_writes_per_minute", "writes", "most writes in a minute, over all processes that share the journal. Default: no ceiling"},
-	{"max_destructive_per_hour", "writes", "most destructive and privileged writes in an hour. Default: no ceiling"},
-	{"rate_limit_share", "part of 1", "part of each of Okta's rate limits that this connection uses at most. The rest is for the org's other tools"},
+	{"approve", "", "classes of which every invoke must be approved: [Approval](#approval-and-ceilings). Default: none"},
+	{"max_writes_per_minute", "writes", "maximum writes in a minute, counted over all processes that share the journal. Default: no ceiling"},
+	{"max_destructive_per_hour", "writes", "maximum destructive and privileged writes in an hour. Default: no ceiling"},
+	{"rate_limit_share", "part of 1", "largest part of each of Okta's rate limits that this connection uses. The rest is for the org's other tools"},
 	{"default_page_size", "records", "records per request, unless the input says otherwise. Default: the most that the endpoint allows"},
 	{"initial_lookback_seconds", "seconds", "how far back a source without a checkpoint begins"},
 	{"allow_private_network", "", "whether `base_url` may be on this machine or in a private network"},
@@ -282,7 +282,7 @@ var oauthTexts = []fieldText{
 	{"client_id", "", "the service app's client ID"},
 	{"private_key_ref", "", "where the private key is: [Secrets](#secrets). PEM (PKCS #8, PKCS #1, SEC 1) or JWK; RSA of at least 2,048 bits, or EC on P-256, P-384 or P-521"},
 	{"key_id", "", "the key's id in Okta (kid), if the key does not contain it. A PEM file never does"},
-	{"scopes", "", "scopes that a token may have at most. Default: what the operations need"},
+	{"scopes", "", "the maximum scopes of a token. Default: what the operations need"},
 	{"dpop", "", "`auto`: as the app requires. `required`: a token that is not bound to a key is refused. `off`: no proofs are sent"},
 }
 

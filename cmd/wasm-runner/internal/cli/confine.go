@@ -36,7 +36,7 @@ type Need struct {
 // Confines reports whether this process will confine itself, and so needs a starter for its children.
 func (a *App) Confines() bool { return a.Enter != nil && !a.Flags.NoConfine }
 
-// Confine takes all rights from this process that the command does not need. It is called when the module is loaded, before
+// Confine takes all rights from this process that the command does not need. Call it after the module is loaded and before
 // the module runs. It does nothing with --no-confine.
 func (a *App) Confine(need Need, configs ...host.Config) error {
 	if a.confined.entered {
@@ -77,7 +77,7 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 	}
 	report, err := a.Enter(files)
 	if err != nil {
-		return fmt.Errorf("this process cannot be confined: %w: --no-confine goes on with all rights of this user", err)
+		return fmt.Errorf("this process cannot be confined: %w: use --no-confine to run with all rights of this user", err)
 	}
 	a.confined.report = report
 	log := a.Logger()
@@ -87,7 +87,7 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 		log.Debug("this process is confined", "by", report.Walls)
 	}
 	if wide := files.Wide(); need.Long && report.Landlock > 0 && len(wide) > 0 {
-		log.Warn("a module that breaks out could write all files of a folder that other programs use, such as your home folder: keep these in a folder of their own",
+		log.Warn("a module that breaks out could write all files of a folder that other programs use, such as your home folder: write these files to a folder of their own",
 			"written", strings.Join(wide, ", "))
 	}
 	if narrow := files.Narrowed(); need.Long && len(narrow) > 0 {
@@ -96,10 +96,10 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 	return nil
 }
 
-// startCommands starts what runs the commands of exec: references: this process, or a starter if it is confined soon.
+// startCommands prepares to run the commands of exec: references. If this process will be confined, a starter runs them.
 func (a *App) startCommands(refs []string) error {
 	var commands [][]string
-	named := map[string]bool{} // variables that hold secrets of their own
+	named := map[string]bool{} // variables that hold other secrets
 	for _, ref := range refs {
 		if name, ok := strings.CutPrefix(ref, "env:"); ok {
 			named[name] = true
@@ -128,7 +128,7 @@ func (a *App) startCommands(refs []string) error {
 	return nil
 }
 
-// knownCommands start the commands that were known at the start, and no others: a connection file may change later.
+// knownCommands runs only the commands that were known at the start, because a connection file may change later.
 type knownCommands struct {
 	commands [][]string
 	starter  secrets.Commands // nil if there are none
@@ -142,10 +142,10 @@ func (k knownCommands) Output(ctx context.Context, command []string, limit int) 
 	return k.starter.Output(ctx, command, limit)
 }
 
-// Secrets returns what resolves the secrets of connections after Confine.
+// Secrets returns the resolver for the secrets of connections. Call it after Confine.
 func (a *App) Secrets() secrets.Resolver { return a.resolver }
 
-// OwnSecrets returns what resolves the secrets that no connection has, which Need.Refs named to Confine.
+// OwnSecrets returns the resolver for the secrets of Need.Refs, which belong to no connection.
 func (a *App) OwnSecrets() secrets.Resolver {
 	if a.resolver == nil {
 		return secrets.Default{LookupEnv: a.LookupEnv}
@@ -167,7 +167,7 @@ func (a *App) ConfinedBy() (text, fix string, ok, known bool) {
 	case r.Walls == "":
 		return "this process is not confined: only Linux can", "run untrusted modules on Linux", false, true
 	}
-	return "this kernel lacks " + r.Missing() + "; in force: " + r.Walls, "use Linux 6.12 or newer with landlock and seccomp, and let a container allow them", false, true
+	return "this kernel lacks " + r.Missing() + "; in force: " + r.Walls, "use Linux 6.12 or newer with landlock and seccomp, and allow both in a container", false, true
 }
 
 // configPath returns the connection file that was read, "" for none.
@@ -235,5 +235,5 @@ func (a *App) Outside(err error) string {
 	if a.confined.report.Landlock == 0 || !errors.As(err, &path) || !errors.Is(err, fs.ErrPermission) {
 		return ""
 	}
-	return fmt.Sprintf(" (this process is confined to the folders that it needed at its start: if others may use %s, run it again, or with --no-confine)", term.OneLine(path.Path))
+	return fmt.Sprintf(" (this process is confined to the folders that it needed at its start: if other programs can use %s, run this again, or with --no-confine)", term.OneLine(path.Path))
 }
