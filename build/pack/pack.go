@@ -49,9 +49,9 @@ func (o Options) withDefaults() (Options, error) {
 // set. It compacts the code and adds the manifest as section abi.ManifestSection. For a manifest that a host would
 // refuse, it builds nothing and returns an error that wraps ErrManifest.
 //
-// Without a manifest, Guest builds the package's command for this machine. Run with the argument manifest, it prints
-// the manifest (see guest/module). Guest uses the first go command in PATH. It stores nothing except in Go's build
-// cache.
+// Without a manifest, Guest builds the package's command for this machine, and runs it with the argument manifest. The
+// command prints the manifest (see guest/module). Guest uses the first go command in PATH. It stores nothing except in
+// Go's build cache.
 func Guest(ctx context.Context, o Options) ([]byte, error) {
 	o, err := o.withDefaults()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// explains finds statements whose result is a plan.
+// explains matches an EXPLAIN statement, also after comments. Its result is a plan.
 var explains = regexp.MustCompile(`(?is)^(?:\s|--[^\n]*\n|/\*.*?\*/)*explain\b`)
 
 // plan writes the result of EXPLAIN line by line: a table would cut it.
