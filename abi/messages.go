@@ -152,8 +152,8 @@ func ResponseHeaders() []string {
 	return []string{"date", "etag", "link", "retry-after"}
 }
 
-// Response is the output of http_send: a status, or an error. Only the error SendGuarded comes with a response, which is
-// that to the guard's read.
+// Response is the output of http_send: a status, or an error. Only with the error SendGuarded, it also has a response: the
+// one to the guard's read.
 type Response struct {
 	Status  int                 `json:"status,omitempty"`
 	Headers map[string][]string `json:"headers,omitempty"` // only those of ResponseHeaders and Manifest.ResponseHeaders
@@ -173,7 +173,7 @@ type EmitSummary struct {
 	Count int                        `json:"count"`           // emitted records; with Keys, the records looked at
 	Total int                        `json:"total"`           // all records of the body
 	Bytes int64                      `json:"bytes"`           // size of the emitted records
-	First map[string]json.RawMessage `json:"first,omitempty"` // by path of Summarise
+	First map[string]json.RawMessage `json:"first,omitempty"` // values in the first record, by path of Summarise
 	Last  map[string]json.RawMessage `json:"last,omitempty"`
 	Keys  []string                   `json:"keys,omitempty"`  // with EmitOptions.Keys
 	Error string                     `json:"error,omitempty"` // the body is not JSON, has nothing at Path, or a limit was reached
@@ -228,7 +228,7 @@ type PlannedWrite struct {
 	Endpoint string          `json:"endpoint"` // "POST /v1/notes/{id}/archive"
 	Target   string          `json:"target"`   // its path and query, escaped: "/v1/notes/n1/archive"
 	IfMatch  string          `json:"if_match,omitempty"`
-	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"; others in their places are marked
+	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"; any other value in such a place is marked
 }
 
 // Meta is what the host knows about a call.

@@ -10,13 +10,13 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall"
 )
 
-// Sends are the query parameters that a literal of an operation sends to an endpoint, besides the endpoint's Query.
+// Sends are the query parameters that a literal of an operation sends to an endpoint, in addition to the endpoint's Query.
 type Sends struct {
 	Endpoint string
-	Names    []string // empty ones are none
+	Names    []string // empty names do not count
 }
 
-// Names returns the query parameters that fields of an input are sent as.
+// Names returns the names of the query parameters that carry fields of an input.
 func Names(params []struct{ Input, Query string }) (names []string) {
 	for _, p := range params {
 		names = append(names, p.Query)
@@ -24,7 +24,7 @@ func Names(params []struct{ Input, Query string }) (names []string) {
 	return names
 }
 
-// Declared returns the endpoints of an operation with what its literal sends in their Query.
+// Declared returns the endpoints of an operation. Their Query includes what the operation's literal sends.
 func Declared(endpoints []*abi.Endpoint, s Sends) (all []*abi.Endpoint) {
 	for _, e := range endpoints {
 		all = append(all, with(e, s))
@@ -32,7 +32,7 @@ func Declared(endpoints []*abi.Endpoint, s Sends) (all []*abi.Endpoint) {
 	return all
 }
 
-// with returns e with what a literal sends to it.
+// with returns e. Its Query includes what a literal sends to it.
 func with(e *abi.Endpoint, s Sends) *abi.Endpoint {
 	if e.Endpoint != s.Endpoint {
 		return e
@@ -47,8 +47,8 @@ func with(e *abi.Endpoint, s Sends) *abi.Endpoint {
 	return &more
 }
 
-// Mistake returns the endpoint of a request, with what the operation's literal sends to it, or says why the request does not fit
-// the endpoints of its operation. A host would take such a request for one of a malicious module.
+// Mistake returns the endpoint of a request. Its Query includes what the operation's literal sends. If the request does not fit
+// the endpoints of its operation, mistake says why. A host would take such a request for one of a malicious module.
 func Mistake(endpoints []*abi.Endpoint, s Sends, req hostcall.Request) (e *abi.Endpoint, mistake string) {
 	granted := ""
 	for _, e := range endpoints {
@@ -61,7 +61,7 @@ func Mistake(endpoints []*abi.Endpoint, s Sends, req hostcall.Request) (e *abi.E
 	return nil, "it sends " + req.Endpoint + ", which is not among its Endpoints: " + strings.TrimPrefix(granted, ", ")
 }
 
-// Refused returns a value of a request that a host refuses, with what it is for and why. err is nil if there is none.
+// Refused returns a value of a request that a host refuses, what the value is for, and the reason. err is nil if there is none.
 func Refused(e *abi.Endpoint, req hostcall.Request) (name, value string, err error) {
 	for _, p := range req.Path {
 		if err := abi.CheckBlank(p.Value, e.Divides(p.Name)); err != nil {

@@ -89,8 +89,8 @@ func (p *printer) operations(all []*abi.Operation, text string) error {
 	return p.out.Flush()
 }
 
-// noOperation says that no operation has a text, and which have a similar name, or words of it in their names: those with the most
-// words first.
+// noOperation returns the error for a text that no operation has. It names operations with a similar name, and operations with
+// words of the text in their names. Those with the most words come first.
 func noOperation(all []*abi.Operation, text string) error {
 	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ' ' || r == '_' })
 	var names, near []string
