@@ -27,7 +27,7 @@ func (s *space) resize(_, size uint64) []byte {
 	return s.all
 }
 
-// renew drops the memory. It returns size zero bytes.
+// renew drops the memory. It returns a new one of size bytes, which are all zero.
 func (s *space) renew(size uint64) []byte {
 	s.all = make([]byte, size)
 	return s.all

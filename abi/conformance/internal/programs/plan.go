@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Plan returns the first seed, how many programs to run, and until when to run more. It prints the seed. The environment
-// variable PROGRAMS_SEED names one program, and PROGRAMS_TIME a duration. fixed is the seed if it is not 0.
+// Plan returns the first seed, how many programs to run, and until when to run more. It prints the seed. If the environment
+// variable PROGRAMS_SEED is set, it is the seed of the only program. PROGRAMS_TIME is how long to run more programs. If
+// fixed is not 0, it is the first seed.
 func Plan(out io.Writer, usual int, fixed uint64) (seed uint64, count int, until time.Time) {
 	if n, err := strconv.ParseUint(os.Getenv("PROGRAMS_SEED"), 10, 64); err == nil {
 		return n, 1, time.Time{}

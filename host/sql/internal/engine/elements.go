@@ -10,8 +10,8 @@ import (
 	"github.com/mach5/okta-connector/host/sql/internal/tree"
 )
 
-// elements lets a query mean what it means in Postgres, where a schema wants that. It names the column of table functions in a query as Postgres does: in FROM f(x) AS y, y is also the function's only column. DuckDB
-// has it so for FROM f(x) AS y(y).
+// elements gives a query the meaning that it has in Postgres, if a schema asks for that. It names the column of table
+// functions: in FROM f(x) AS y, Postgres also names the function's only column y. DuckDB does so for FROM f(x) AS y(y).
 func (e *Engine) elements(ctx context.Context, statement string) string {
 	if len(e.names.elements) == 0 {
 		return statement
