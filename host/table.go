@@ -79,8 +79,8 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 func (r *Rows) Columns() []abi.Column { return r.columns }
 
 // Next returns the records of the next page, each without line breaks. No records and no error mean the end. The
-// records are valid until the next call. A record whose key an earlier page had is omitted, if it is among the last
-// records.RememberedKeys records or more; later it is returned again. The error is an OutcomeError and ends the rows.
+// records are valid until the next call. Next omits a record whose key an earlier page had. It remembers the keys of at
+// least the last records.RememberedKeys records. The error is an OutcomeError and ends the rows.
 func (r *Rows) Next() ([]json.RawMessage, error) {
 	r.records = r.records[:0]
 	for len(r.records) == 0 && !r.walk.Ended {

@@ -153,8 +153,8 @@ func States(id, name string, before, after string) string {
 	return w.Str("id", id).StrIf("name", name).Str("before", before).Str("after", after).String()
 }
 
-// Look returns a function for Change.Look from a read. holdsIf reports whether an object is in the wanted state, and
-// output returns the output then.
+// Look returns a function for Change.Look from a read. holdsIf reports whether an object is in the wanted state. output
+// returns the output for such an object.
 func Look(read func() (Object, *Result), holdsIf func(Object) bool, output func(Object) string) func() (Reading, Result) {
 	return func() (Reading, Result) {
 		o, failed := read()

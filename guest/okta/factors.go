@@ -143,8 +143,8 @@ func resetFactor(c *connector.Call) connector.Result {
 	}
 	var w jsonval.Writer
 	w.Str("user", user)
-	// An earlier run that was given a type found the factor in the list before it wrote. One that was given an id may not
-	// have. Repeating the DELETE is safe then, since an id is never reused.
+	// An earlier run that was given a type found the factor in the list before it wrote. An earlier run that was given an
+	// id may not have found it. Repeating the DELETE is safe then, since an id is never reused.
 	id, listed := want, found.Exists() || c.Settling && slices.Contains(factorTypes, c.Input.Get("factor").Str())
 	// Okta removes a means of recovery only together with a factor.
 	var recovery []string

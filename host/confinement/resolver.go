@@ -15,8 +15,9 @@ import (
 // resolvConf names the machine's name servers.
 const resolvConf = "/etc/resolv.conf"
 
-// keepNameServers makes Go's resolver keep the name servers of now, once it cannot read resolvConf any more: some systems
-// replace the file in /etc, which stays closed, with each renewal of their address. Go would then ask this machine.
+// keepNameServers makes Go's resolver use the current name servers when it can no longer read resolvConf. Some systems
+// replace the file with each renewal of their address, and this process may not open the new one. Go would then ask this
+// machine.
 func keepNameServers() {
 	servers := nameServers(resolvConf)
 	if len(servers) == 0 {

@@ -56,7 +56,7 @@ func New(s string) Value {
 	return Value{func() string { return s }}
 }
 
-// Reveal returns the secret itself. Its one place is the request on its way out.
+// Reveal returns the secret itself. Call it only to put the secret into what is sent.
 func (v Value) Reveal() string {
 	if v.reveal == nil {
 		return ""
@@ -93,9 +93,8 @@ type Resolver interface {
 	Resolve(ctx context.Context, ref string) (Value, error)
 }
 
-// Stamper is a Resolver that can tell cheaply whether a secret may have changed. Stamp returns a text that is another
-// when the secret behind the reference may be another, and the same while it certainly was not written; "" where it
-// cannot tell.
+// Stamper is a Resolver that can tell cheaply whether a secret may have changed. Stamp returns a text that changes if and
+// only if the secret behind the reference may have been written. It returns "" if it cannot tell.
 type Stamper interface {
 	Stamp(ref string) string
 }
@@ -131,7 +130,7 @@ func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 			return Value{}, unavailablef("environment variable %s is empty. Set it: export %s=<secret>", name, name)
 		}
 	case "file":
-		path, err := filepath.Abs(name) // what is tried is said in full
+		path, err := filepath.Abs(name) // errors show the whole path
 		if err != nil {
 			path = name
 		}
@@ -205,7 +204,7 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	b := make([]byte, maxFile+1) // does not grow: what is outgrown cannot be cleared
+	b := make([]byte, maxFile+1) // it must not grow: memory that it outgrew could not be cleared
 	n, err := io.ReadFull(f, b)
 	switch {
 	case n > maxFile:
@@ -224,7 +223,7 @@ func taken(b []byte) string {
 	return string(bytes.TrimRight(b, "\r\n"))
 }
 
-// shown guards against a token that was pasted where a reference belongs: a few characters are enough to find it by.
+// shown returns only the first characters of a text, which may be a token in place of a reference. A few are enough to find it.
 func shown(s string) string {
 	if len(s) > 6 {
 		return s[:4] + "…"

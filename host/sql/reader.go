@@ -23,7 +23,7 @@ import (
 	"github.com/mach5/okta-connector/internal/when"
 )
 
-// reader reads connections for the statement that is running. It is an wire.Source.
+// reader reads connections for the statement that is running. It is a wire.Source.
 type reader struct {
 	configs []host.Config // config of every connection, including those that are left out
 	byName  map[string]*host.Connection
@@ -48,7 +48,7 @@ func (r *reader) find(nameOrKind string) (*host.Connection, error) {
 	return r.byName[config.Name], nil
 }
 
-// query returns the statement that is running. A panic of f is an error of the statement, as every other is.
+// query calls f with the statement that is running. A panic of f becomes an error of the statement, like any other error.
 func (r *reader) query(f func(q *query) error) error {
 	q := r.running.Load()
 	if q == nil {
@@ -72,7 +72,7 @@ func (r *reader) query(f func(q *query) error) error {
 // Bind implements wire.Source.
 func (r *reader) Bind(_ context.Context, call wire.Call) (table wire.TableMessage, err error) {
 	err = r.query(func(q *query) error {
-		if call.Connection == wire.Ambiguous && q.preparing { // the view is bound when it is made, too
+		if call.Connection == wire.Ambiguous && q.preparing { // DuckDB also binds the view when it creates it
 			table.Columns = []wire.Column{{Name: "ambiguous", Type: abi.Varchar}}
 			return nil
 		}
@@ -95,7 +95,7 @@ func (r *reader) Bind(_ context.Context, call wire.Call) (table wire.TableMessag
 	return table, err
 }
 
-// operation checks a call, as far as that needs no request, and returns its operation.
+// operation returns the operation of a call. It checks everything that needs no request.
 func (r *reader) operation(q *query, call wire.Call) (*abi.Operation, error) {
 	if message := r.ambiguous[call.Operation]; call.Connection == wire.Ambiguous && message != "" {
 		return nil, errors.New(message)
@@ -175,7 +175,7 @@ func (r *reader) Open(_ context.Context, call wire.Call, columns []int, pushed *
 		if len(t.calls) > 1 && values == nil {
 			t.seen = &records.RecentKeys{Memory: c.Module().ProcessMemory()}
 		}
-		if len(t.calls) > 0 { // a fault of the query's is said before the first row
+		if len(t.calls) > 0 { // report a mistake in the query before the first row
 			err = t.begin()
 		}
 		if err != nil && t.otherwise != nil { // what was pushed does not fit the operation's schema
@@ -241,7 +241,7 @@ func (r *reader) hint(q *query, view *abi.View, plan pushdown.Plan, pushed wire.
 	}
 }
 
-// unbounded returns the column of a view that no condition limits from below, though one could; "" is none.
+// unbounded returns a column of a view that a condition could limit from below, but none does; "" means none.
 func unbounded(view *abi.View, pushed wire.Pushed) string {
 	for _, a := range view.Answers {
 		for _, c := range a.Conditions {
@@ -253,7 +253,7 @@ func unbounded(view *abi.View, pushed wire.Pushed) string {
 	return ""
 }
 
-// tableRows are the rows of one connector_table, read by one call after another. They are an wire.RowSource.
+// tableRows are the rows of one connector_table, read by one call after another. They are a wire.RowSource.
 type tableRows struct {
 	reader  *reader
 	query   *query
@@ -261,13 +261,13 @@ type tableRows struct {
 	columns []string
 	key     string          // path of a record's key
 	given   []int           // the places in a row of the column that has the value of the call's input
-	calls   []pushdown.Call // those that are not finished, the one that is being read first
-	// otherwise are the calls that read all rows, for a service that rejects what was pushed. They are not used once a row came.
+	calls   []pushdown.Call // unfinished calls; the first is being read
+	// otherwise are the calls that read all rows, for a service that rejects what was pushed. They are not used after the first row.
 	otherwise []pushdown.Call
 
-	order      string // the column by which rows come; "" is any order
+	order      string // the column that rows are ordered by; "" means any order
 	descending bool
-	last       time.Time // the latest row's
+	last       time.Time // the time of the last row
 
 	rows  *host.Rows          // what calls[0] returns
 	seen  *records.RecentKeys // the records of earlier calls; nil if there is one call
@@ -373,7 +373,7 @@ func (t *tableRows) check(page []json.RawMessage) error {
 	return nil
 }
 
-// refused reports whether a service did not take what was pushed.
+// refused reports whether a service rejected what was pushed.
 func refused(err error) bool {
 	return errors.Is(err, host.OutcomeError{Outcome: abi.Rejected}) || errors.Is(err, host.OutcomeError{Outcome: abi.Invalid})
 }
@@ -394,8 +394,8 @@ func (t *tableRows) end() {
 	}
 }
 
-// In bytes.
-const maxAnswer = 16 << 20 // an answer of connector_scalar
+// maxAnswer is the maximum size of an answer of connector_scalar, in bytes.
+const maxAnswer = 16 << 20
 
 // Object implements wire.Source.
 func (r *reader) Object(_ context.Context, call wire.Call) (answer json.RawMessage, err error) {
@@ -450,7 +450,7 @@ func (r *reader) object(q *query, call wire.Call) (json.RawMessage, error) {
 			all = append(all, record...)
 		}
 		if len(all) > maxAnswer {
-			return nil, fmt.Errorf("%s: connector_scalar answers at most %d bytes: connector_table reads long lists", op.Name, maxAnswer)
+			return nil, fmt.Errorf("%s: connector_scalar returns at most %d bytes: use connector_table for long lists", op.Name, maxAnswer)
 		}
 	}
 }

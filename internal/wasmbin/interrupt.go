@@ -105,7 +105,7 @@ type rewriting struct {
 	exported bool  // the export section was written
 }
 
-// addBefore writes the global and export sections if the module does not have them and their place is before a section.
+// addBefore writes the global and export sections, if the module lacks them and they belong before the section id.
 func (r *rewriting) addBefore(id byte) {
 	rank := sections[id].rank
 	if rank >= sections[sectionGlobal].rank && id != sectionGlobal && !r.counted {
@@ -116,7 +116,7 @@ func (r *rewriting) addBefore(id byte) {
 	}
 }
 
-// addGlobal writes a global section: so many globals of the module, whose bytes are rest, and those of Interruptible.
+// addGlobal writes a global section: count globals of the module, whose bytes are rest, and those of Interruptible.
 func (r *rewriting) addGlobal(count uint32, rest []byte) {
 	r.index += int(count)
 	r.mutable = append(r.mutable, r.index+1, r.index+2)
@@ -129,7 +129,7 @@ func (r *rewriting) addGlobal(count uint32, rest []byte) {
 	r.counted = true
 }
 
-// addExport writes an export section: so many exports of the module, whose bytes are rest, and the globals.
+// addExport writes an export section: count exports of the module, whose bytes are rest, and the globals.
 func (r *rewriting) addExport(count uint32, rest []byte) {
 	body := binary.AppendUvarint(nil, uint64(count)+1+uint64(len(r.mutable)))
 	body = append(body, rest...)

@@ -164,7 +164,7 @@ func Error(e *abi.Error) string {
 	return w.Bool("retryable", e.Retryable).IntIf("retry_after_ms", e.RetryAfterMS).String()
 }
 
-// Canonical returns the text of a value in one spelling.
+// Canonical returns a value as JSON. Equal strings get the same text, however they were escaped; so do those in arrays.
 func Canonical(v jsonval.Value) string {
 	switch v.Kind() {
 	case jsonval.String:

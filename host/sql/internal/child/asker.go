@@ -31,7 +31,7 @@ type wait struct {
 	ready chan struct{}
 }
 
-// maxPage is the largest answer that is taken, in bytes: a page with all its columns.
+// maxPage is the maximum size of an answer, in bytes: a page with all its columns.
 const maxPage = 1 << 30
 
 func newAsker(in io.Reader, out io.Writer) *asker {
@@ -40,7 +40,7 @@ func newAsker(in io.Reader, out io.Writer) *asker {
 	return a
 }
 
-// listen hands answers to those who wait for them.
+// listen passes each answer to the call of ask that waits for it.
 func (a *asker) listen(in *wire.Reader) {
 	for {
 		kind, payload, err := in.Next()
@@ -52,7 +52,7 @@ func (a *asker) listen(in *wire.Reader) {
 			os.Exit(1)
 		}
 		a.mu.Lock()
-		if w := a.waiting[id]; w != nil { // else it was given up
+		if w := a.waiting[id]; w != nil { // otherwise the call has given up
 			delete(a.waiting, id)
 			if kind == wire.Failed {
 				var m wire.ErrorMessage
@@ -91,10 +91,10 @@ func (a *asker) ask(ctx context.Context, kind wire.Kind, into []byte, parts ...[
 	}
 }
 
-// check refuses what would not be taken.
+// check refuses a call that the other process would refuse.
 func check(call wire.Call) error {
 	if n := call.Size(); n > wire.MaxCall {
-		return fmt.Errorf("the input has %d bytes, and at most %d are taken", n, wire.MaxCall)
+		return fmt.Errorf("the input has %d bytes, and at most %d are allowed", n, wire.MaxCall)
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (a *asker) Plan(ctx context.Context, call wire.Call, pushed wire.Pushed) (p
 	return plan, json.Unmarshal(b, &plan)
 }
 
-// askedRows are the rows of a connector_table. They are an wire.RowSource.
+// askedRows are the rows of a connector_table. They are a wire.RowSource.
 type askedRows struct {
 	asker  *asker
 	number uint32
@@ -173,7 +173,7 @@ type askedRows struct {
 func (r *askedRows) Next(ctx context.Context) (rows int, batch []byte, err error) {
 	b, err := r.asker.ask(ctx, wire.Next, r.batch, wire.Number(r.number))
 	if err != nil {
-		r.batch = nil // an answer may still be on its way into it
+		r.batch = nil // an answer may still be written into it
 		return 0, nil, err
 	}
 	r.batch = b

@@ -22,7 +22,7 @@ import (
 
 // Main runs this process as the SQL process of another, and returns its exit code.
 func Main() int {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM) // which a terminal sends to both processes, and the other one decides
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a terminal sends them to both processes, and the other one handles them
 	child.IgnoreHangup()
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -55,7 +55,7 @@ func serve() error {
 	}
 	child.KeepFilesPrivate()
 	c := &served{talk: wire.NewWriter(files[1]), commands: make(chan command)}
-	// Before anything hostile is there: DuckDB looks at the machine when it starts, which a confined process cannot.
+	// DuckDB looks at the machine when it starts, which a confined process cannot. There is no hostile input yet.
 	if c.engine, err = engine.New(context.Background(), c.log); err != nil {
 		return c.end(err)
 	}
@@ -64,7 +64,7 @@ func serve() error {
 	first := <-c.commands
 	var setup wire.SetupMessage
 	if first.kind != wire.Setup {
-		return errors.New("this process is no program of its own: unset " + string(child.SQL))
+		return errors.New("this process must be started by another one: unset " + string(child.SQL))
 	}
 	if err := json.Unmarshal(first.payload, &setup); err != nil {
 		return err
@@ -100,8 +100,8 @@ func serve() error {
 	return nil
 }
 
-// policy returns what this process keeps: the folder of its database, in which DuckDB makes other files, and the folders
-// that queries may use.
+// policy returns which folders this process may still use: the folder of its database, in which DuckDB makes other files, and
+// the folders that queries may use.
 func policy(setup wire.SetupMessage) confine.Policy {
 	p := confine.Policy{Write: setup.Around}
 	if setup.Data > 0 {
@@ -156,7 +156,7 @@ func (c *served) interrupt(number uint32) {
 	}
 }
 
-// rowsPiece is how many bytes of rows are sent at a time, about.
+// rowsPiece is the approximate number of bytes of rows that are sent at a time.
 const rowsPiece = 64 << 10
 
 func (c *served) run(payload []byte) error {
@@ -235,12 +235,12 @@ func (c *served) complete(unfinished string) error {
 	return c.talk.SendJSON(wire.Completions, all)
 }
 
-// maxCompletions is how many ways to go on there are at most. Nobody reads as many.
+// maxCompletions is the maximum number of completions. Nobody reads more.
 const maxCompletions = 1000
 
 func (c *served) log(message, detail string) {
 	if len(detail) > wire.MaxMessage {
 		detail = detail[:wire.MaxMessage]
 	}
-	_ = c.talk.SendJSON(wire.Log, wire.LogMessage{Message: message, Detail: detail}) // else nobody is there to be informed
+	_ = c.talk.SendJSON(wire.Log, wire.LogMessage{Message: message, Detail: detail}) // if it fails, the other process has ended
 }
