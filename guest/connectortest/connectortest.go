@@ -1,6 +1,6 @@
 // Package connectortest is a kit of tests that every connector must pass. It runs the connector's module on the host, against a
-// handler that plays the service, and finds what goes wrong outside of the good case: a bad page, a lost answer, a repeat, a
-// missing grant, an input of a wrong type.
+// handler that plays the service. It tests what happens after a bad page, a lost answer, a repeat, a missing grant, or an input
+// of a wrong type.
 package connectortest
 
 import (
@@ -102,7 +102,7 @@ func (k Kit) literals(t *testing.T) {
 	}
 }
 
-// types gives each input in turn a value of another type than its schema has, and a field that is none.
+// types invokes operations with a value of a wrong type for each input in turn, and with a field that the schema does not have.
 func (k Kit) types(t *testing.T) {
 	k.each(t, onAxon, func(t *testing.T, op *connector.Operation) {
 		c, got := k.connect(t, unreached, abi.Classes()...)
@@ -180,7 +180,7 @@ var badAnswers = []struct {
 	{502, "text/html", "<html>Bad gateway</html>"},
 }
 
-// answers gives bad answers to each read. None is a success, and none is the fault of the caller.
+// answers gives bad answers to each read. None may end as a success, or as the fault of the caller.
 func (k Kit) answers(t *testing.T) {
 	isRead := func(op *connector.Operation) bool { return onAxon(op) && op.Class == abi.Read && op.Do == nil }
 	k.each(t, isRead, func(t *testing.T, op *connector.Operation) {
@@ -215,7 +215,7 @@ func listed(t *testing.T, output json.RawMessage, key string) (keys []string) {
 	return keys
 }
 
-// pages reads each list as a whole, and in pieces of every size from the cursor of the last one.
+// pages reads each list as a whole, and in pieces of every size, each from the cursor of the piece before.
 func (k Kit) pages(t *testing.T) {
 	k.each(t, pieces, func(t *testing.T, op *connector.Operation) {
 		service := k.Service()
@@ -282,7 +282,7 @@ func (k Kit) written(t *testing.T, test func(t *testing.T, op *connector.Operati
 	k.each(t, func(op *connector.Operation) bool { return slices.Contains(k.Writes, op.Name) }, test)
 }
 
-// lost loses the answer of each write, after the service did it and before.
+// lost loses the answer of each write: once after the service did the write, and once before.
 func (k Kit) lost(t *testing.T) {
 	k.written(t, func(t *testing.T, op *connector.Operation) {
 		for _, done := range []bool{true, false} {

@@ -105,7 +105,7 @@ func inventoryEndpoints() []*abi.Endpoint {
 	return all
 }
 
-// parentsAtOnce is how many parents a cursor contains at most.
+// parentsAtOnce is the maximum number of parents in a cursor.
 const parentsAtOnce = 50
 
 // parts returns the kind's lists.
@@ -152,8 +152,8 @@ func exportInventory(c *connector.Call, at string, limit int) (connector.Result,
 	return w.ReadPage(c, at, limit)
 }
 
-// judgeInventory skips a part if the output then says so. A temporary failure stops the export, and its cursor resumes
-// there.
+// judgeInventory decides what a failure means. A temporary failure stops the export, and its cursor resumes there. After
+// any other failure the export continues, and its output reports what it lacks.
 func judgeInventory(f walk.PartFailure) walk.Verdict {
 	answered := f.Err.Upstream != nil
 	switch {

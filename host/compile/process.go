@@ -25,15 +25,15 @@ type task struct {
 	Data   uint64 // how many bytes it can ask the system for
 }
 
-// answer is what it says at its end.
+// answer is what the compiling process reports at its end.
 type answer struct {
 	Refused string // why the module cannot be compiled
-	Error   string // why this is no fault of the module
+	Error   string // why compiling failed, if that is not the module's fault
 }
 
 const (
-	// dataAside is how many bytes the process can ask the system for, beyond its limit of memory. What it asks for and does
-	// not use is more than what it uses.
+	// dataAside is how many bytes the process can ask the system for, beyond its memory limit. It asks for more than twice
+	// what it uses.
 	dataAside = 512 << 20
 	// gaugeEvery is how often its memory is measured.
 	gaugeEvery = 10 * time.Millisecond
@@ -56,7 +56,7 @@ func RunChildIfAsked() {
 
 // run is the compiling process. It returns the exit code.
 func run() int {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a terminal sends them to both processes, and the other one decides
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a terminal sends them to both processes, and the other one handles them
 	child.IgnoreHangup()
 	child.KeepFilesPrivate()
 	files, err := child.Files(child.Compile, 2)
@@ -120,7 +120,7 @@ func (l Limits) store(ctx context.Context, wasm []byte, memory int64, dir string
 		if err == nil {
 			_, _ = in.Write(wasm)
 		}
-		_ = in.Close() // if it got less, the child says so, or has ended
+		_ = in.Close() // if the child did not get everything, it says so, or it has ended
 	}()
 	said := make(chan []byte, 1)
 	go func() {

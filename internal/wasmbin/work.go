@@ -10,8 +10,8 @@ import (
 //
 //	blocks × (blocks + values × (values + 4 × loops))
 //
-// which follows measurements: 1 is 4 to 15 ns for the worst functions that were found. Values are the locals, the parameters
-// and the operands on the stack. A sum that does not fit is math.MaxUint64.
+// which follows measurements: one unit takes 4 to 15 ns for the worst functions that were found. Values are the locals, the
+// parameters and the operands on the stack. A sum that does not fit is math.MaxUint64.
 //
 // Compilers make functions of many blocks with few values. A small module with much work was made to keep a compiler busy.
 // Work takes time linear in the size of the module. An instruction that Interruptible refuses is an error that wraps
@@ -115,7 +115,7 @@ const (
 	opCallIndirect = 0x11
 )
 
-// count counts an instruction. Where it does not know what one pops, it counts nothing.
+// count counts an instruction. If it does not know how many operands the instruction pops, it counts none.
 func (c *counted) count(m workParser, in *instruction) {
 	switch in.op {
 	case opBlock, opLoop, opIf:

@@ -43,8 +43,8 @@ type keptEvent struct {
 // seededSpan is the time span of the seeded events, unless Config.EventDays sets another.
 const seededSpan = 20 * time.Hour
 
-// maxShuffle is by how many places published differs from the order of persistence. Without milliseconds, published
-// also differs by less than a second.
+// maxShuffle is the maximum number of places by which the order of published differs from the order of persistence. Without
+// milliseconds, published also differs by less than a second.
 const maxShuffle = 7
 
 func (l *eventLog) init(o *Org) {

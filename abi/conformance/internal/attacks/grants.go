@@ -87,8 +87,8 @@ func grantAttacks() []kit.Attack {
 	return all
 }
 
-// refusedPage returns nil if a call on a surface that the operation is not on was refused before a request. A host that was written
-// for an earlier text of the ABI returns denied.
+// refusedPage returns nil if a host refused a call before any request. The call uses a surface that the operation does not have.
+// A host that was written for an earlier text of the ABI returns denied.
 func refusedPage(r *kit.Rig, p *target.Page, err error) error {
 	switch {
 	case err != nil:

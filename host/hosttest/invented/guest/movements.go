@@ -102,7 +102,7 @@ func rfc3339(at string) string {
 	return at[6:10] + "-" + at[3:5] + "-" + at[:2] + "T" + at[11:] + "Z"
 }
 
-// own converts RFC 3339 to the service's format, some milliseconds later. It returns "" if the time is not valid.
+// own adds later to a time in RFC 3339, and converts it to the service's format. It returns "" if the time is not valid.
 func own(at string, later clock.Instant) string {
 	t, valid := clock.ParseInstant(at)
 	if !valid {
