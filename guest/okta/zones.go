@@ -286,7 +286,7 @@ func readZoneChange(c *connector.Call) (zc zoneChange, refused *connector.Result
 					return zc, invalid(s.String() + " is in both add_" + l.name + " and remove_" + l.name)
 				case s.overlaps(gone) && !gone.contains(s):
 					return zc, invalid("add_" + l.name + ": " + s.String() + " overlaps " + gone.String() + " of remove_" + l.name +
-						", which would so stay in the zone: add only addresses to keep")
+						", which would then stay in the zone: add only addresses to keep")
 				}
 			}
 		}
@@ -615,8 +615,8 @@ func includes(zone jsonval.Value, condition string) (all []jsonval.Value) {
 	return all
 }
 
-// covers reports whether a dynamic zone already had r, so that the change adds nothing. It reaches as far, and excludes
-// nothing that the new zone includes.
+// covers reports whether a dynamic zone already had r, so that the change adds nothing. The zone must reach as far as r, and
+// exclude nothing that the new zone includes.
 func covers(had, after jsonval.Value, r reach) bool {
 	for _, condition := range [...]string{"locations", "asns", "ipServiceCategories"} {
 		for out := range had.At(condition, "exclude").Elements() {

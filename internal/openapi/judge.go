@@ -107,8 +107,8 @@ func (j *Judge) CheckRequest(req *http.Request, body []byte) error {
 	return describe("request", req, found)
 }
 
-// CheckAnswer checks a response: status, content type and body. If the document lacks a refusal that Okta is known to
-// make, it checks it with the Error schema.
+// CheckAnswer checks a response: status, content type and body. A refusal that Okta is known to make and that the document
+// lacks is checked with the Error schema.
 func (j *Judge) CheckAnswer(req *http.Request, status int, header http.Header, body []byte) error {
 	if excepted(req) {
 		return nil
@@ -193,8 +193,8 @@ func (t template) match(segments []string) (map[string]string, bool) {
 	return blanks, true
 }
 
-// Scopes returns the OAuth scopes that an endpoint needs one of. The names of the blanks do not matter: "GET
-// /api/v1/users/{id}".
+// Scopes returns the OAuth scopes of an endpoint, such as "GET /api/v1/users/{id}". A token needs one of them. The names of
+// the blanks do not matter.
 func (j *Judge) Scopes(endpoint string) (scopes []string, err error) {
 	method, path, _ := strings.Cut(endpoint, " ")
 	path, _, ok := j.match(&url.URL{Path: blank.ReplaceAllString(path, "x")})

@@ -82,5 +82,6 @@ func (s *Set) list(ctx context.Context, out *abi.InvokeOutput) (output json.RawM
 	return append(b, '}'), repeats, nil
 }
 
-// keySize is about what Output holds for each record's key, in bytes. A key is part of its record, which is counted.
+// keySize is the approximate memory that Output needs for each record's key, in bytes. The key's text is part of its record,
+// which is counted.
 const keySize = 64

@@ -21,8 +21,8 @@ type Policy struct {
 	Remove []string
 	// Network keeps the system calls that make sockets. Only those of IP and netlink can be made.
 	Network bool
-	// Unix keeps Unix sockets besides, and with Start those of all families. Programs that listen on Unix sockets, such as
-	// systemd, start others for those who ask.
+	// Unix also keeps Unix sockets. With Start, it keeps the sockets of all families. Programs that listen on Unix sockets,
+	// such as systemd, start other programs on request.
 	Unix bool
 	// Start keeps the system calls that start and signal other processes, and those that set limits.
 	Start bool
@@ -35,12 +35,12 @@ type Policy struct {
 	Attributes bool
 	// AllFiles leaves files as they were: landlock does not restrict them.
 	AllFiles bool
-	// Data is the limit in bytes of private memory that can be written (RLIMIT_DATA); 0 sets none. Memory is allocated or
-	// not; the process is not killed.
+	// Data is the limit in bytes of private memory that can be written (RLIMIT_DATA); 0 sets none. An allocation over the
+	// limit fails; the process is not killed.
 	Data uint64
 }
 
-// Report says which walls stand around a process.
+// Report says which walls a process has.
 type Report struct {
 	Landlock int  // ABI version of landlock; 0 is none
 	Seccomp  bool // system calls are filtered
@@ -77,10 +77,10 @@ func (r Report) String() string {
 func Supported() Report { return supported() }
 
 // Apply confines this process, all its threads and all that it starts, for good. Walls that the kernel lacks are left
-// out, which the report says. The error is a wall that the kernel has and that could not be built: the process must end
-// then. Apply may be called once.
+// out, which the report says. It returns an error if the kernel has a wall that could not be built: the process must then
+// end. Apply may be called once.
 func Apply(p Policy) (Report, error) { return apply(p) }
 
-// DataInUse returns how many bytes of private memory this process has that can be written, which Policy.Data counts. It is
-// 0 where that is not known.
+// DataInUse returns how many bytes of writable private memory this process has, as Policy.Data counts them. It is 0 where
+// that is not known.
 func DataInUse() uint64 { return dataInUse() }

@@ -83,7 +83,7 @@ func joinEvents(ctx context.Context, a *cli.App, invokes []*audit.Invoke, give f
 		}
 	}
 	if len(mine) < len(invokes) {
-		a.Warnf("no request to %[2]s, and so no event, of %[1]s", cli.Counted(int64(len(invokes)-len(mine)), "invoke"), s.Conn.Config().BaseURL)
+		a.Warnf("no events for %s: no request went to %s", cli.Counted(int64(len(invokes)-len(mine)), "invoke"), s.Conn.Config().BaseURL)
 	}
 	events := map[*audit.Invoke][]event{}
 	log, err := cli.BackfillOperation(s.Module.Manifest())

@@ -28,8 +28,8 @@ type span struct {
 	complete     func() bool // whether all is read; called when the run has ended
 }
 
-// startProgress starts the line. It returns nil if stderr is no terminal or gets JSON, and if mixed: the records may appear on
-// the terminal too. A dumb terminal gets the final line alone.
+// startProgress starts the line. It returns nil if stderr is no terminal or gets JSON. It also returns nil if mixed is set,
+// because the records may then appear on the terminal, too. A dumb terminal gets only the final line.
 func startProgress(a *cli.App, mixed bool, s *span, drains func() []*ingest.Drain) *progress {
 	if _, seen := term.Columns(a.Stderr); !seen || mixed || a.JSON {
 		return nil
