@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/internal/schema"
 )
 
-// Manifest returns one sentence for each JSON Schema of a manifest that is not one, and for each example that its schema refuses.
+// Manifest returns one sentence for each schema of a manifest that is not valid, and for each example that its schema refuses.
 func Manifest(m *abi.Manifest) (found []string) {
 	if _, err := schema.Compile(m.ConfigSchema); err != nil {
 		found = append(found, "config_schema: "+err.Error())

@@ -62,7 +62,7 @@ func apply(p Policy) (Report, error) {
 const keptCapabilities = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID |
 	1<<unix.CAP_NET_BIND_SERVICE
 
-// dropCapabilities drops all capabilities of all threads but keptCapabilities.
+// dropCapabilities drops all capabilities of all threads, except keptCapabilities.
 func dropCapabilities() error {
 	header, data := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &[2]unix.CapUserData{}
 	var pinned runtime.Pinner // each thread reads them
@@ -84,7 +84,7 @@ func dropCapabilities() error {
 	return nil
 }
 
-// The rights to files. Nobody needs to make devices, sockets and pipes.
+// The rights to files. The right to make devices, sockets and pipes is never given, because nobody needs it.
 const (
 	readRights  = llsys.AccessFSReadFile | llsys.AccessFSReadDir
 	fileRights  = llsys.AccessFSReadFile | llsys.AccessFSWriteFile | llsys.AccessFSTruncate

@@ -32,10 +32,10 @@ const (
 const (
 	MaxTokensPerHour = 60               // requests for a token
 	maxMargin        = time.Minute      // a token is renewed so long before it expires, or after nine tenths of its life
-	refusedFor       = 10 * time.Second // a scope that was refused is not requested again before; each refusal triples the time
-	maxRefusedFor    = 30 * time.Minute // up to this
+	refusedFor       = 10 * time.Second // a refused scope is not requested again for so long; each refusal triples the time
+	maxRefusedFor    = 30 * time.Minute // maximum of that time
 	lastingFor       = 10 * time.Minute // see Client.lasting
-	acceptedFor      = time.Minute      // a token is good for so long after it was accepted, if an endpoint that has accepted none refuses it
+	acceptedFor      = time.Minute      // for so long after a token was accepted, an endpoint that never accepted one cannot replace it
 	maxVain          = 20               // tokens an hour that are requested in place of a refused one and do not help
 	defaultLife      = 5 * time.Minute  // if a response has no expires_in
 	maxSent          = 256              // tokens that are looked for in responses; the oldest is dropped first
@@ -55,12 +55,12 @@ type Config struct {
 	Send func(context.Context, egress.Call) (*egress.Response, *abi.SendError)
 }
 
-// Options are what a connection says of its client.
+// Options are what a connection says about its client.
 type Options struct {
 	ClientID      string
 	PrivateKeyRef string
 	KeyID         string
-	Scopes        []string // ceiling; empty is none
+	Scopes        []string // ceiling; empty means no ceiling
 	DPoP          string   // Auto if empty
 }
 
@@ -81,7 +81,7 @@ type Client struct {
 	asked   []time.Time        // requests for a token in the last hour
 	round   uint64             // number of requests for a token so far
 	nonces  struct{ tokens, requests string }
-	offset  time.Duration        // what the service's clock is ahead of this machine's
+	offset  time.Duration        // how far the service's clock is ahead of this machine's
 	lasting map[string]time.Time // endpoints whose refusal a new token did not change, and when that was
 	works   map[string]bool      // endpoints that have accepted a token
 	vain    map[*token]time.Time // tokens that replaced a refused one and did not help, and when that was
