@@ -40,8 +40,8 @@ var groupRuleOperations = []connector.Operation{
 	},
 	{
 		Name: "group_rule_lifecycle_action",
-		Summary: "Activates or deactivates a group rule. A rule that has the status is unchanged. An active rule adds every user to whom " +
-			"it applies to its groups, and so gives them what the groups give.",
+		Summary: "Activates or deactivates a group rule. A rule that has the status is unchanged. An active rule adds all users that " +
+			"match it to its groups, and so gives them what the groups give.",
 		Addition:    true,
 		Class:       abi.Destructive,
 		Rules:       []abi.ClassRule{{Field: "action", Equals: "activate", Class: abi.Privileged}},
@@ -126,8 +126,8 @@ func ruleName(rule jsonval.Value) string {
 	return "group rule " + jsonval.Quote(rule.Get("name").Str()) + " (" + rule.Get("id").Str() + ", " + rule.Get("status").Str() + ")"
 }
 
-// removalEffects warns about rules that a removed member may be excluded from. Okta excludes a member whom the rule had
-// added, permanently, and does not say whether it had:
+// removalEffects warns about rules that a removed member may be excluded from. Okta permanently excludes a member whom the
+// rule had added, and does not say whether the rule had added the member:
 // https://support.okta.com/help/s/article/How-to-Remove-a-User-From-a-Group-Rule-Exclusion-List
 func removalEffects(c *connector.Call, group, user string) []string {
 	return ruleEffects(c, "had added the user", func(rule jsonval.Value) string {

@@ -62,7 +62,7 @@ func IsEmpty(v jsonval.Value) bool {
 	return false
 }
 
-// AlikeBut is Alike for two objects, without the members aside.
+// AlikeBut is Alike for two objects. It ignores the members in aside.
 func AlikeBut(a, b jsonval.Value, aside ...string) bool {
 	for _, v := range [...]jsonval.Value{a, b} {
 		for k := range v.Members() {

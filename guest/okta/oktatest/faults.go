@@ -44,7 +44,7 @@ const (
 	// CursorExpired answers 400 E0000001 to a request with a cursor (after), without processing it. Others are
 	// processed.
 	CursorExpired
-	// RepeatPage answers a poll of the log with the page before the requested one, which follows again after it.
+	// RepeatPage answers a poll of the log with the page before the requested one. The requested page follows after it.
 	RepeatPage
 )
 

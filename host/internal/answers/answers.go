@@ -58,8 +58,8 @@ func (s *Set) Add(e *abi.Endpoint, buffer *egress.Buffer) (handle uint64, length
 	return uint64(len(s.bodies)), int64(buffer.Len())
 }
 
-// unreadable stands for a body whose members cannot be found. It is not JSON, as the body was not: to the guest an empty
-// body would be the answer of a service that did what was asked.
+// unreadable replaces a body whose members cannot be found. Like that body, it is not JSON. To the guest, an empty body would
+// look like success.
 const unreadable = "?"
 
 // hide removes the members that the guest must not get, and returns their paths. A body that is not JSON is replaced,

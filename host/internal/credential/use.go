@@ -129,7 +129,8 @@ func (u *Use) Begin(ctx context.Context, endpoint string) (Attempt, *abi.SendErr
 }
 
 // Send sends a request of the call, with the connection's credential if signed. If the service refused the credential and
-// did not carry the request out, it repeats the request with each other credential of the connection. The response is never nil. Send is safe for concurrent use.
+// did not carry the request out, it repeats the request with each other credential of the connection. The response is never
+// nil. Send is safe for concurrent use.
 func (u *Use) Send(ctx context.Context, client *egress.Client, out egress.Call, signed bool) (*egress.Response, *abi.SendError) {
 	if !signed {
 		return client.Send(ctx, out)

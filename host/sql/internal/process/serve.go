@@ -25,7 +25,7 @@ type scans struct {
 }
 
 type openScan struct {
-	mu     sync.Mutex // DuckDB asks for one page at a time; a hostile child need not
+	mu     sync.Mutex // DuckDB asks for one page at a time, but a hostile child may ask for several
 	rows   wire.RowSource
 	closed bool
 }
@@ -83,7 +83,7 @@ func (o *openScan) close() {
 }
 
 // serve answers the questions of the child until its end. It trusts none of them: their length is bounded, and each is
-// checked as a query of anybody is.
+// checked like an untrusted query.
 func (c *Process) serve(out *wire.Writer, r io.Reader) {
 	in := wire.NewReader(r, wire.MaxAsk)
 	slots := make(chan struct{}, maxAsking)
@@ -119,7 +119,7 @@ type answerer struct {
 	id  uint32
 }
 
-// send ignores errors: a child that does not listen is dead, which its statement learns otherwise.
+// send ignores errors: a child that does not listen is dead, and its statement notices that in another way.
 func (a answerer) send(err error, parts ...[]byte) {
 	if err != nil {
 		message := err.Error()
