@@ -18,8 +18,8 @@ import (
 
 // CheckFound checks the connections of a file that was found in the working folder and that nobody named. The folder may be
 // a stranger's, such as a clone or an unpacked archive, and its file must not send the user's secrets to the stranger. So such
-// a connection may use a secret that is a file of the same folder, or send its token to a host that only the service has,
-// and that authorities of the system certify. known is what a trusted manifest says of the service's addresses, or nil. The
+// a connection may use a secret that is a file of the same folder, or send its token to a host of the service's own domains
+// that the system's authorities certify. known is what a trusted manifest says about the service's addresses, or nil. The
 // error wraps ErrFile.
 func CheckFound(path string, configs []host.Config, known *abi.BaseURL) error {
 	domains := domainsOf(known)
@@ -99,7 +99,7 @@ func within(folder, ref string) bool {
 	return err == nil && filepath.IsLocal(below)
 }
 
-// isService reports whether an address is of a host that only the service has.
+// isService reports whether the host of an address is in the service's own domains.
 func isService(address string, domains []string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.User != nil {
@@ -109,7 +109,7 @@ func isService(address string, domains []string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool { return len(name) > len(domain) && strings.HasSuffix(name, domain) })
 }
 
-// domainsOf returns the ends of the hosts that only the service has. They are those that a manifest has instead of its
+// domainsOf returns the ends of the service's own host names. A manifest has them as replacements for the ends of its
 // administration consoles.
 func domainsOf(known *abi.BaseURL) (all []string) {
 	if known == nil {

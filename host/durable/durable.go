@@ -29,7 +29,7 @@ type Disk interface {
 	SyncFolder(path string) error
 }
 
-// File is an open file of a Disk. It only grows: other programs read it along, and take a shorter file for a new one.
+// File is an open file of a Disk. It only grows: other programs read it meanwhile, and take a shorter file for a new one.
 type File interface {
 	io.Writer
 	Stat() (fs.FileInfo, error)
@@ -151,8 +151,9 @@ func (n FolderError) Error() string {
 // Unwrap returns fs.ErrNotExist.
 func (n FolderError) Unwrap() error { return fs.ErrNotExist }
 
-// Resolve is where the file at a path is, or would be made: links are followed, of its folders and in its own place. What
-// is there and no regular file stays as it is named: a link such as /dev/stdout leads to no path.
+// Resolve returns the path at which the file of a path is, or would be made. It follows links: those of the folders, and the
+// file itself if it is a link. It returns the path unchanged if something other than a regular file is there: a link such as
+// /dev/stdout leads to no path.
 func Resolve(path string) string {
 	given, err := os.Stat(path)
 	if err == nil && !given.Mode().IsRegular() {

@@ -19,10 +19,10 @@ import (
 	"github.com/mach5/okta-connector/host/internal/confine"
 )
 
-// Starter is a process that starts others for this one, which cannot any more. It starts this program with the jobs, and the
-// commands, that it was made with, and nothing else: this process may be in the hands of a hostile module. It is confined as
-// far as its children allow, and ends with this process, as its children do. A nil Starter starts children of this process.
-// It is safe for concurrent use.
+// Starter is a process that starts others for this one, which can no longer start any. It starts only what it was made with:
+// commands, and this program with certain jobs. A hostile module may control this process. The Starter is confined as far as
+// the needs of its children allow. It and its children end with this process. With a nil Starter, this process starts the
+// children itself. It is safe for concurrent use.
 type Starter struct {
 	process *Process
 	conn    *net.UnixConn
@@ -33,7 +33,7 @@ type Starter struct {
 	ended   error // why nothing can be started any more
 }
 
-// waiting is a start whose end is to come.
+// waiting is a start whose process has not ended yet.
 type waiting struct {
 	started chan message
 	files   chan *os.File
@@ -41,7 +41,7 @@ type waiting struct {
 	running bool
 }
 
-// message is what the two processes say. The files of a start come with it.
+// message is what the two processes send each other. The files of a start come with it.
 type message struct {
 	Number  uint32        `json:"number"`
 	Options bool          `json:"options,omitempty"` // the first message: its file has the StarterOptions
@@ -97,7 +97,7 @@ func NewStarter(o StarterOptions) (*Starter, error) {
 	return s, nil
 }
 
-// sendOptions sends the first message. The options are in a file of the memory, because a message is too small for some
+// sendOptions sends the first message. The options are in a file in memory, because a message is too small for some
 // environments. Nobody can change the file.
 func sendOptions(conn *net.UnixConn, o StarterOptions) error {
 	text, err := json.Marshal(o)
@@ -132,7 +132,7 @@ func receiveOptions(conn *net.UnixConn) (o StarterOptions, err error) {
 	return o, json.NewDecoder(io.NewSectionReader(files[0], 0, maxOptions)).Decode(&o)
 }
 
-// connOf returns the connection of a socket, which it closes.
+// connOf returns a connection for a socket, and closes f.
 func connOf(f *os.File) (*net.UnixConn, error) {
 	defer func() { _ = f.Close() }()
 	c, err := net.FileConn(f)
@@ -265,7 +265,7 @@ func (s *Starter) Start(spec Spec, ended func(error)) (*Process, error) {
 	return &Process{PID: answer.PID, kill: kill, statm: <-w.files}, nil
 }
 
-// listen takes what the other process says, until its end.
+// listen receives the messages of the other process until its end.
 func (s *Starter) listen() {
 	for {
 		m, files, err := receive(s.conn)
@@ -315,7 +315,7 @@ func asError(text string) error {
 	return errors.New(text)
 }
 
-// fail ends all that was started, and refuses what is to be started.
+// fail ends all processes that were started, and refuses further starts.
 func (s *Starter) fail(reason error) {
 	s.mu.Lock()
 	if s.ended == nil {
@@ -342,12 +342,12 @@ func (s *Starter) Close() {
 	s.process.Kill()
 }
 
-// RunStarterIfAsked is a Starter's process, if another process started this one as such, and does not return then.
+// RunStarterIfAsked runs this process as a Starter, if another process started it as one. It then does not return.
 func RunStarterIfAsked() {
 	if !Asked(starting) {
 		return
 	}
-	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a terminal sends them to all processes, and the other one decides
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a terminal sends them to all processes, and the other one handles them
 	IgnoreHangup()
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -449,7 +449,7 @@ func (o StarterOptions) allows(m startMessage) error {
 // start starts a process and sends what became of it.
 func (s *server) start(number uint32, m startMessage, files []*os.File) {
 	defer closeAll(files)
-	failed := func(err error) { _ = send(s.conn, message{Number: number, Ended: true, Error: err.Error()}) } // else nobody is there
+	failed := func(err error) { _ = send(s.conn, message{Number: number, Ended: true, Error: err.Error()}) } // if it fails, the other process has ended
 	err := s.options.allows(m)
 	s.mu.Lock()
 	if err == nil && len(s.running) >= maxRunning {
@@ -483,7 +483,7 @@ func (s *server) start(number uint32, m startMessage, files []*os.File) {
 		if err != nil {
 			text = err.Error()
 		}
-		_ = send(s.conn, message{Number: number, Ended: true, Error: text}) // else nobody is there
+		_ = send(s.conn, message{Number: number, Ended: true, Error: text}) // if it fails, the other process has ended
 	})
 	if err != nil {
 		failed(err)
@@ -496,7 +496,7 @@ func (s *server) start(number uint32, m startMessage, files []*os.File) {
 	if statm := openStatm(p.PID); statm != nil {
 		open = append(open, statm)
 	}
-	_ = send(s.conn, message{Number: number, PID: p.PID}, open...) // else nobody is there
+	_ = send(s.conn, message{Number: number, PID: p.PID}, open...) // if it fails, the other process has ended
 	closeAll(open)
 	close(sent)
 }
