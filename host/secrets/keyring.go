@@ -58,7 +58,7 @@ func fromKeyring(ctx context.Context, name string) (string, error) {
 	return value, nil
 }
 
-// withKeyring runs a request to the key store, which knows no context.
+// withKeyring runs a request to the key store. It waits until ctx ends or for keyringTimeout, because the request takes no context.
 func withKeyring(ctx context.Context, request func() (string, error)) (string, error) {
 	if err := KeyringMissing(); err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-// Package sqltext rewrites statements that DuckDB answers with less than people need.
+// Package sqltext rewrites statements to which DuckDB's own answer lacks what people need.
 package sqltext
 
 import (
@@ -18,7 +18,7 @@ var (
 // Part matches a part of a qualified name.
 const Part = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`
 
-// tablesQuery lists what there is to read, described.
+// tablesQuery lists the tables and views with their comments.
 const tablesQuery = `SELECT schema_name AS "schema", view_name AS name, comment AS description FROM duckdb_views() WHERE NOT internal AND schema_name <> '` + wire.Ambiguous + `'
 UNION ALL SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal ORDER BY ALL`
 
