@@ -219,3 +219,19 @@ func TestProblem_OfADeadLink_SaysWhy(t *testing.T) {
 		}
 	}
 }
+
+// TestContents_OfARationale_HaveEachHeading compares the list at the beginning with the headings.
+func TestContents_OfARationale_HaveEachHeading(t *testing.T) {
+	for _, path := range []string{"RATIONALE.md", "guest/okta/RATIONALE.md"} {
+		d := parse(read(t, path))
+		listed := map[string]bool{}
+		for _, l := range d.links {
+			listed[l.target] = true
+		}
+		for _, anchor := range d.anchors[1:] { // the first is the title
+			if !listed["#"+anchor] {
+				t.Errorf("the contents of %s lack #%s", path, anchor)
+			}
+		}
+	}
+}
