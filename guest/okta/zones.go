@@ -26,9 +26,9 @@ var (
 
 var zoneInput = connector.NameInput("zone", "the network zone's id or exact name")
 
-var allowWideInput = connector.BoolInput("allow_wide", "allows a BLOCKLIST zone that locks out very many addresses: a block wider than /8 (IPv6: /12) such as 0.0.0.0/0, "+
-	"or a dynamic zone without a condition, or with a whole country, every proxy (Any) or a category ALL_… that no narrower condition (an autonomous system, regions, one kind of "+
-	"proxy or service) bounds. Also allows such a block in "+exemptZone+", whose addresses no blocklist stops")
+var allowWideInput = connector.BoolInput("allow_wide", "allows a BLOCKLIST zone that locks out very many addresses: a range wider than /8 (IPv6: /12), "+
+	"or ranges that together have more addresses than a /8 and a /16 (IPv6: a /12 and a /20); or a dynamic zone without a condition, or with a whole country, every proxy (Any) or a category ALL_… that no narrower condition (an autonomous system, regions, one kind of "+
+	"proxy or service) bounds. Also allows such ranges in "+exemptZone+", whose addresses no blocklist stops")
 
 // addresses returns the schema of a list of addresses.
 func addresses(description string) string {
@@ -226,11 +226,7 @@ func (s span) overlaps(t span) bool {
 
 // wide reports whether a span has more addresses than any single network: more than a /8, or an IPv6 /12.
 func (s span) wide() bool {
-	shift := 24
-	if s.first.size == 128 {
-		shift = 116
-	}
-	end, ok := s.first.plus(shift) // the first address after the largest network
+	end, ok := s.first.plus(network(s.first.size)) // the first address after the largest network
 	return ok && s.last.compare(end) >= 0
 }
 
@@ -518,21 +514,16 @@ func checkLockout(before, after jsonval.Value) *connector.Result {
 	if after.Get("usage").Str() != "BLOCKLIST" && !exempt {
 		return nil
 	}
-	// A range that already blocks or exempts is not a change.
+	// What already blocks or exempts is not a change.
 	had := jsonval.Value{}
 	if (exempt || before.Get("usage").Str() == "BLOCKLIST") && (before.Get("status").Str() == "ACTIVE" || after.Get("status").Str() != "ACTIVE") {
 		had = before
 	}
 	const meant = ": to do it, set allow_wide"
-	has := meanings(had.Get("gateways"))
-	for e := range after.Get("gateways").Elements() {
-		s, _, ok := parseSpan(e.Get("value").Str())
-		if !ok || !s.wide() || slices.Contains(has, s.meaning()) {
-			continue
-		}
-		r := connector.Refuse("locks_out", "a BLOCKLIST zone with "+s.String()+" locks out all users at these addresses, administrators too"+meant)
+	if names, is := tooWide(merged(after.Get("gateways")), merged(had.Get("gateways"))); is {
+		r := connector.Refuse("locks_out", "a BLOCKLIST zone with "+names+" locks out all users at these addresses, administrators too"+meant)
 		if exempt {
-			r = connector.Refuse("exempts", exemptZone+" with "+s.String()+" exempts all users at these addresses from every blocklist"+meant)
+			r = connector.Refuse("exempts", exemptZone+" with "+names+" exempts all users at these addresses from every blocklist"+meant)
 		}
 		return &r
 	}

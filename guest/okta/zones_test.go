@@ -1,10 +1,13 @@
 package okta
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
 const aZone = `{"type":"IP","id":"nzo1","name":"Z","status":"ACTIVE","usage":"BLOCKLIST","created":"2026-01-01T00:00:00.000Z","lastUpdated":"2026-01-01T00:00:00.000Z","system":false,` +
@@ -331,5 +334,102 @@ func TestCreateZone_EachResponse_HasItsOutcome(t *testing.T) {
 		{"a policy zone of everything", `{"name":"Branch","gateways":["0.0.0.0/0"]}`, answering{list: {none}, create: {answer(200, zone("Branch", `[{"type":"CIDR","value":"0.0.0.0/0"}]`, ""))}}, abi.Succeeded, "", "", nil, 1},
 	} {
 		c.run(t, "create_zone")
+	}
+}
+
+// TestCheckLockout_ManyRanges_CountTogether: a zone that is too wide is refused, no matter into how many ranges or
+// changes it is divided.
+func TestCheckLockout_ManyRanges_CountTogether(t *testing.T) {
+	blocks := func(n, step int, format string) (all []string) {
+		for i := 0; i < n; i++ {
+			all = append(all, fmt.Sprintf(format, i*step))
+		}
+		return all
+	}
+	all := strings.Fields
+	for _, c := range []struct {
+		name        string
+		before, now []string
+		refused     string
+	}{
+		{"every /8", nil, blocks(256, 1, "%d.0.0.0/8"), "0.0.0.0/0"},
+		{"every second /8", nil, blocks(128, 2, "%d.0.0.0/8"), "one of 128 ranges"},
+		{"adjacent blocks", nil, all("10.0.0.0/8 11.0.0.0/8"), "10.0.0.0/7"},
+		{"adjacent ranges", nil, all("10.0.0.0-10.200.0.0 10.200.0.1-11.0.0.0"), "10.0.0.0-11.0.0.0"},
+		{"adjacent at the last address", nil, all("255.0.0.0/8 254.255.255.255"), "254.255.255.255-255.255.255.255"},
+		{"a gap that is filled", all("10.0.0.0/9 11.0.0.0/9"), all("10.0.0.0/9 11.0.0.0/9 10.128.0.0/9"), "10.0.0.0-11.127.255.255"},
+		{"two networks", nil, all("10.0.0.0/8 12.0.0.0/8"), "one of 2 ranges"},
+		{"a second step", all("10.0.0.0/8"), all("10.0.0.0/8 12.0.0.0/9"), "one of 2 ranges"},
+		{"many /16 blocks", nil, append(blocks(128, 2, "1.%d.0.0/16"), append(blocks(128, 2, "3.%d.0.0/16"), blocks(128, 2, "5.%d.0.0/16")...)...), "one of 384 ranges"},
+		{"overlapping blocks count once", nil, all("10.0.0.0/8 10.0.0.0/9 10.1.0.0/16 10.0.0.0-10.255.255.255 10.2.3.4"), ""},
+		{"overlapping ranges", nil, all("10.0.0.0-10.200.0.0 10.100.0.0-10.255.255.255"), ""},
+		{"a network and a few addresses", nil, all("10.0.0.0/8 192.0.2.7 198.51.100.0/24 203.0.113.1-203.0.113.9"), ""},
+		{"a network and a /16", nil, all("10.0.0.0/8 192.0.0.0/16"), ""},
+		{"a network, a /16 and an address", nil, all("10.0.0.0/8 192.0.0.0/16 203.0.113.1"), "one of 3 ranges"},
+		{"many addresses", nil, append(blocks(250, 1, "192.0.2.%d"), blocks(250, 1, "198.51.%d.7")...), ""},
+		{"IPv6 networks", nil, all("2400::/12 2600::/12"), "one of 2 ranges"},
+		{"adjacent IPv6 networks", nil, all("2400::/12 2410::/12"), "2400::/11"},
+		{"every IPv6 /12", nil, blocks(4096, 16, "%x::/12"), "::/0"},
+		{"an IPv6 network and a /20", nil, all("2400::/12 2600::/20 2400:1::/32"), ""},
+		{"an IPv6 network, a /20 and an address", nil, all("2400::/12 2600::/20 2a00::1"), "one of 3 ranges"},
+		{"a network of IPv4 and one of IPv6", nil, all("10.0.0.0/8 2400::/12"), ""},
+		{"a zone that is wide stays", all("10.0.0.0/8 12.0.0.0/8"), all("10.0.0.0/8 12.0.0.0/8"), ""},
+		{"a zone that is wide in another spelling", all("10.0.0.0/8 11.0.0.0/8"), all("10.0.0.0/7"), ""},
+		{"a part of a zone that is wide", all("0.0.0.0/0"), all("10.0.0.0/8 12.0.0.0/8 14.0.0.0/8"), ""},
+		{"a zone that is wide grows", all("10.0.0.0/8 12.0.0.0/8"), all("10.0.0.0/8 12.0.0.0/8 192.0.2.7"), "one of 3 ranges"},
+		{"another family in a zone that is wide", all("10.0.0.0/8 12.0.0.0/8"), all("10.0.0.0/8 12.0.0.0/8 2001:db8::/32"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			zone := func(entries []string, status string) jsonval.Value {
+				var list []string
+				for _, e := range entries {
+					s, _, ok := parseSpan(e)
+					if !ok {
+						t.Fatalf("%s is no span", e)
+					}
+					list = append(list, s.entry())
+				}
+				return parse(t, `{"type":"IP","usage":"BLOCKLIST","status":"`+status+`","gateways":[`+strings.Join(list, ",")+`]}`)
+			}
+			check := func(before, after jsonval.Value, want string) {
+				t.Helper()
+				refused := checkLockout(before, after)
+				if (refused != nil) != (want != "") || refused != nil && (refused.Err.Code != "locks_out" || !strings.Contains(refused.Err.Message, want)) {
+					t.Errorf("%+v, want %q", refused, want)
+				}
+			}
+			after := zone(c.now, "ACTIVE")
+			check(zone(c.before, "ACTIVE"), after, c.refused)
+			slices.Reverse(c.now)
+			check(zone(c.before, "ACTIVE"), zone(c.now, "ACTIVE"), c.refused)
+			if c.before == nil {
+				check(zone(c.now, "INACTIVE"), after, c.refused) // it is activated
+			}
+		})
+	}
+}
+
+// TestZones_ManyBlocks_NeedAllowWide in each operation that could lock everybody out.
+func TestZones_ManyBlocks_NeedAllowWide(t *testing.T) {
+	const get = "GET /api/v1/zones/{zoneId}"
+	var texts, entries []string
+	for i := range 256 {
+		texts = append(texts, fmt.Sprintf(`"%d.0.0.0/8"`, i))
+		entries = append(entries, fmt.Sprintf(`{"type":"CIDR","value":"%d.0.0.0/8"}`, i))
+	}
+	every, blocks := strings.Join(texts, ","), strings.Join(entries, ",")
+	read, off := answer(200, aZone), answer(200, `{"id":"nzo1","name":"Z","type":"IP","status":"INACTIVE","usage":"BLOCKLIST","gateways":[`+blocks+`]}`)
+	one := answer(200, strings.Replace(aZone, `"gateways":[`, `"gateways":[{"type":"CIDR","value":"10.0.0.0/8"},`, 1))
+	for _, c := range []struct {
+		op string
+		invoking
+	}{
+		{"create_zone", invoking{"created", `{"name":"Branch","usage":"BLOCKLIST","gateways":[` + every + `]}`, nil, abi.Rejected, "locks_out", "none", []string{"allow_wide"}, 0}},
+		{"update_zone", invoking{"added", `{"zone":"nzo1","add_gateways":[` + every + `]}`, answering{get: {read}}, abi.Rejected, "locks_out", get + " [zoneId:nzo1]", nil, 0}},
+		{"update_zone", invoking{"added in steps", `{"zone":"nzo1","add_gateways":["12.0.0.0/8"]}`, answering{get: {one}}, abi.Rejected, "locks_out", get + " [zoneId:nzo1]", nil, 0}},
+		{"update_zone", invoking{"replaced", `{"zone":"nzo1","patch":{"gateways":[` + blocks + `]}}`, answering{get: {read}}, abi.Rejected, "locks_out", get + " [zoneId:nzo1]", nil, 0}},
+		{"zone_lifecycle_action", invoking{"activated", `{"zone":"nzo1","action":"activate"}`, answering{get: {off}}, abi.Rejected, "locks_out", get + " [zoneId:nzo1]", nil, 0}},
+	} {
+		t.Run(c.op, func(t *testing.T) { c.run(t, c.op) })
 	}
 }
