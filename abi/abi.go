@@ -194,6 +194,9 @@ type EmitOptions struct {
 	// Parent is what the records belong to, if their key is unique only within it. The envelope then has the member
 	// "parent", and its id is the parent, a slash and the key.
 	Parent string `json:"parent,omitempty"`
+	// Distinct lists paths of further values of the envelope's id, for records that share a key: each value follows the key after
+	// a slash. Of a value with slashes, such as an address, only the part after the last one counts.
+	Distinct []string `json:"distinct,omitempty"`
 	// Key is the path of each record's key. Default: the operation's, or "id" in an envelope.
 	Key string `json:"key,omitempty"`
 	// Summarise lists paths whose values in the first and last record are returned.
@@ -217,7 +220,7 @@ const (
 	WantObject = "object" // one object with a string or number at its key
 )
 
-// MaxPaths is the maximum number of paths in EmitOptions.Summarise, and in Omit. Each is looked up in each record.
+// MaxPaths is the maximum number of paths in EmitOptions.Summarise, in Omit and in Distinct. Each is looked up in each record.
 const MaxPaths = 16
 
 // The limits of EmitOptions.Keys.

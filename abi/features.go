@@ -17,6 +17,7 @@ const (
 	FeatureGuards   = "guards"    // Endpoint.Guards
 	FeatureOAuth    = "oauth"     // Auth of type AuthOAuth
 	FeatureAnnounce = "announce"  // Request.Announce
+	FeatureDistinct = "distinct"  // EmitOptions.Distinct
 )
 
 // Types of Auth, and values of Settings.Auth.
@@ -27,5 +28,5 @@ const (
 
 // Features returns the features that the host of this repository has.
 func Features() []string {
-	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed, FeatureGuards, FeatureOAuth, FeatureAnnounce}
+	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed, FeatureGuards, FeatureOAuth, FeatureAnnounce, FeatureDistinct}
 }

@@ -148,6 +148,10 @@ func envelope(r json.RawMessage, o abi.EmitOptions, handle uint64) record {
 		key = "id"
 	}
 	id := gjson.GetBytes(r, key).String()
+	for _, path := range o.Distinct {
+		v := gjson.GetBytes(r, path).String()
+		id += "/" + v[strings.LastIndexByte(v, '/')+1:]
+	}
 	if o.Parent != "" {
 		id = o.Parent + "/" + id
 	}

@@ -162,7 +162,7 @@ func orNil(checkpoint json.RawMessage) json.RawMessage {
 // features returns the optional features that this host has. It lacks sign and emit, which only save time. It sends an announced
 // read when the module makes it.
 func features() []string {
-	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan, abi.FeatureKeyed, abi.FeatureAnnounce}
+	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan, abi.FeatureKeyed, abi.FeatureAnnounce, abi.FeatureDistinct}
 }
 
 // ErrRefused is wrapped by the error for an operation that may not run in this host.

@@ -92,6 +92,55 @@ func TestInventory_NewAdministrator_IsFoundAndNothingElse(t *testing.T) {
 	}
 }
 
+// A user gets a role directly on top of the same role through a group, and the other way round. Each grant is one change.
+func TestInventory_RoleDirectAndThroughAGroup_EachGrantIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts several processes")
+	}
+	t.Parallel()
+	org := oktatest.New(oktatest.Config{Users: 6, Groups: 4, Events: -1}).Start()
+	defer func() { _ = org.Close() }()
+	r := newRunner(t, org, org.Token())
+	file := filepath.Join(t.TempDir(), "admins.snapshot")
+	run := func() []gjson.Result {
+		t.Helper()
+		out, err := r.command("inventory", "--snapshot", file, "--kinds", "user_roles").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gjson.Get("["+strings.ReplaceAll(string(out), "}\n{", "},{")+"]", "@this").Array()
+	}
+	var users []string
+	for _, u := range gjson.Parse(ask(t, org, http.MethodGet, "/api/v1/users", "")).Array() {
+		if id := u.Get("id").Str; u.Get("status").Str == "ACTIVE" && ask(t, org, http.MethodGet, "/api/v1/users/"+id+"/roles", "") == "[]" {
+			users = append(users, id)
+		}
+	}
+	if len(users) < 2 {
+		t.Fatalf("%d users without a role", len(users))
+	}
+	const role = `{"type":"USER_ADMIN"}`
+	group := gjson.Get(ask(t, org, http.MethodPost, "/api/v1/groups", `{"profile":{"name":"Admins of users"}}`), "id").Str
+	ask(t, org, http.MethodPost, "/api/v1/groups/"+group+"/roles", role)
+	direct := func(user string) { ask(t, org, http.MethodPost, "/api/v1/users/"+user+"/roles", role) }
+	join := func(user string) { ask(t, org, http.MethodPut, "/api/v1/groups/"+group+"/users/"+user, "") }
+	join(users[0])
+	direct(users[1])
+	run()
+	for _, c := range []struct {
+		user, want string
+		grant      func(string)
+	}{{users[0], "USER", direct}, {users[1], "GROUP", join}} {
+		c.grant(c.user)
+		if got := run(); len(got) != 1 || got[0].Get("change").Str != "added" || got[0].Get("parent").Str != c.user || got[0].Get("record.assignmentType").Str != c.want {
+			t.Errorf("%s: %s", c.want, got)
+		}
+	}
+	if got := run(); len(got) != 0 {
+		t.Errorf("nothing changed: %s", got)
+	}
+}
+
 // An export is killed with SIGKILL again and again, at one of its requests. The last run finishes it. Its snapshot is that of
 // an export that nothing interrupted.
 func TestInventory_KilledAtAnyMoment_ContinuesAndIsWhole(t *testing.T) {

@@ -61,7 +61,8 @@ type List struct {
 
 // inWalk is set by a walk for the time of a call.
 type inWalk struct {
-	Kind, Parent string // what the envelope of emitted records says
+	Kind, Parent string   // what the envelope of emitted records says
+	Distinct     []string // as in abi.EmitOptions
 }
 
 // Cursor says where a list resumes: after skip records of the page at Link. An empty Link means the first page.
@@ -194,7 +195,7 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 		}
 	}
 	emit := abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.Omit, Kind: l.Kind,
-		Parent: l.Parent, Key: l.Key, Keyed: !l.Keyless && cmp.Or(l.Key, c.Operation.Key) != ""}
+		Parent: l.Parent, Distinct: l.Distinct, Key: l.Key, Keyed: !l.Keyless && cmp.Or(l.Key, c.Operation.Key) != ""}
 	sum := c.Emit(resp.Body, emit)
 	for fewer := cmp.Or(limit, ask) / 2; sum.Limit && fewer > 0; fewer /= 2 { // the rest of the page is read next
 		emit.Limit = fewer

@@ -225,6 +225,9 @@ func (h Host) options(o abi.EmitOptions) string {
 	if len(o.Omit) > 0 {
 		w.Strs("omit", o.Omit)
 	}
+	if len(o.Distinct) > 0 && h.has(abi.FeatureDistinct) {
+		w.Strs("distinct", o.Distinct)
+	}
 	return w.BoolIf("keys", o.Keys).BoolIf("keyed", o.Keyed && h.has(abi.FeatureKeyed)).String()
 }
 

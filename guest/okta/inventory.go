@@ -38,8 +38,8 @@ var inventoryOperations = []connector.Operation{
 
 var inventoryColumns = []connector.Column{
 	{"kind", abi.Varchar, "kind", "one of the input's kinds"},
-	{"id", abi.Varchar, "id", "unique within the kind; parent/user for members and application users"},
-	{"parent", abi.Varchar, "parent", "group of a member, application of an application user"},
+	{"id", abi.Varchar, "id", "unique within the kind; parent/user for members and application users; user/role/assignment type/assignee for user_roles"},
+	{"parent", abi.Varchar, "parent", "object whose list has the record, such as the group of a member"},
 	{"object", abi.JSON, "record", "the object as Okta returned it"},
 }
 
@@ -51,6 +51,8 @@ type inventoryKind struct {
 	of       string // the kind of the parents, if each parent has a list
 	blank    string // the endpoint's parameter for a parent's key
 	named    bool   // exported only if the input names it
+
+	distinct []string // paths that tell apart records of one parent with the same id
 }
 
 // inventory lists all kinds, in the order of an export.
@@ -88,6 +90,7 @@ var inventory = []inventoryKind{
 		list:     connector.List{Noun: "user", Type: "User"}},
 	{kind: "user_roles", of: "administrators", blank: "userId", named: true,
 		endpoint: &getUserRoles,
+		distinct: []string{"assignmentType", "_links.assignee.href"}, // a role through a group has the id of the direct one
 		list:     connector.List{Noun: "user", Type: "User"}},
 	{kind: "group_roles", of: "groups", blank: "groupId", named: true,
 		endpoint: &getGroupRoles,
@@ -126,7 +129,7 @@ func (k inventoryKind) parts() []walk.Part {
 		}
 		parents := of.list
 		parents.Endpoint, parents.MaxPage = of.endpoint.Endpoint, parentsAtOnce
-		return []walk.Part{{Name: k.kind, Kind: k.kind, List: l, Parents: &parents, Blank: k.blank}}
+		return []walk.Part{{Name: k.kind, Kind: k.kind, List: l, Parents: &parents, Blank: k.blank, Distinct: k.distinct}}
 	}
 	return []walk.Part{{Name: k.kind, Kind: k.kind, List: l}}
 }

@@ -430,3 +430,30 @@ func TestInventory_FailureInABatch_KeepsWhatWasRead(t *testing.T) {
 		t.Errorf("%d records", len(h.Records))
 	}
 }
+
+// A standard role has the same assignment id for everyone: a user has two records if it is assigned directly and through a group.
+func TestInventory_RoleDirectAndThroughGroups_HasDifferentIDs(t *testing.T) {
+	role := func(of, by string) string {
+		return `{"id":"JBCUYUC7IRCVGS27IFCE2SKO","assignmentType":"` + of + `","_links":{"assignee":{"href":"https://x/api/v1/` + by + `"}}}`
+	}
+	h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		if req.Path == nil {
+			return answer(200, `{"value":[{"id":"u1"}]}`)
+		}
+		return answer(200, "["+role("USER", "users/u1")+","+role("GROUP", "groups/g1")+","+role("GROUP", "groups/g2")+"]")
+	}}
+	in := `{"operation":"inventory_export","input":{"kinds":["user_roles"]},"settings":{},"now":"2026-01-02T03:04:05Z","features":["keys","distinct"]}`
+	if _, err := Invoke(hostcall.New(h), in); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, r := range h.Records {
+		_, id, _ := strings.Cut(r, `"id":"`)
+		id, _, _ = strings.Cut(id, `"`)
+		ids = append(ids, id)
+	}
+	const role1 = "u1/JBCUYUC7IRCVGS27IFCE2SKO/"
+	if want := []string{role1 + "USER/u1", role1 + "GROUP/g1", role1 + "GROUP/g2"}; !slices.Equal(ids, want) {
+		t.Errorf("%q, want %q", ids, want)
+	}
+}

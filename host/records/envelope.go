@@ -132,6 +132,10 @@ func Wrap(ctx context.Context, memory Memory, body []byte, spans []Span, o abi.E
 		}
 		record := body[s.Start:s.End]
 		id := Get(record, key).String()
+		for _, path := range o.Distinct {
+			v := Get(record, path).String()
+			id += "/" + v[strings.LastIndexByte(v, '/')+1:]
+		}
 		if len(id) > abi.MaxParent {
 			return Piece{}, fmt.Errorf("the value at %s has %d bytes, at most %d are allowed for a key (abi.MaxParent)", key, len(id), abi.MaxParent)
 		}

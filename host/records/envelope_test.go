@@ -27,6 +27,9 @@ func TestWrap_Kind_MakesEnvelopes(t *testing.T) {
 		{abi.EmitOptions{Kind: "x", Key: "n"}, []string{
 			`{"kind":"x","id":"150","record":{"id":"00u1","n":150}}`,
 			`{"kind":"x","id":"","record":{"id":"00u\"2"}}`}, "x:150"},
+		{abi.EmitOptions{Kind: "role", Parent: "00g1", Distinct: []string{"n", "by.href"}}, []string{
+			`{"kind":"role","id":"00g1/00u1/150/","parent":"00g1","record":{"id":"00u1","n":150}}`,
+			`{"kind":"role","id":"00g1/00u\"2//","parent":"00g1","record":{"id":"00u\"2"}}`}, "role:00g1/00u1/150/"},
 	} {
 		p, err := Wrap(t.Context(), Unlimited{}, body, spans, c.options)
 		if err != nil {

@@ -34,6 +34,8 @@ type Part struct {
 	List    connector.List
 	Parents *connector.List
 	Blank   string // blank of the list's endpoint, for the key of a parent
+
+	Distinct []string // as in abi.EmitOptions, for records of one parent that share a key
 }
 
 // PartFailure is a page of a walk that could not be read.
@@ -181,7 +183,7 @@ func (w *Walk) announce(c *connector.Call, pos *position, b *batch) {
 // listOf returns the list of a parent, or the only list of the part.
 func (p *Part) listOf(parent string) connector.List {
 	l := p.List
-	l.Kind = p.Kind
+	l.Kind, l.Distinct = p.Kind, p.Distinct
 	if p.Parents != nil {
 		l.Parent = parent
 		l.Filled = append(l.Filled[:len(l.Filled):len(l.Filled)], hostcall.Pair{Name: p.Blank, Value: parent})

@@ -101,6 +101,9 @@ func (h *Host) RecordsEmit(handle uint64, options string) string {
 		case o.Keys:
 			sum.Keys = append(sum.Keys, id)
 		case o.Kind != "":
+			for _, path := range o.Distinct {
+				id += "/" + text(at(r, path))[strings.LastIndexByte(text(at(r, path)), '/')+1:]
+			}
 			h.Records = append(h.Records, envelope(o, id, without(r, o.Omit)))
 		default:
 			h.Records = append(h.Records, string(without(r, o.Omit)))

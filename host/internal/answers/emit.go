@@ -172,10 +172,10 @@ func (s *Set) piece(ctx context.Context, loan *budget.Loan, p records.Piece, o a
 
 // checkOptions returns what the options want, or what is wrong with them.
 func checkOptions(o abi.EmitOptions) (records.Want, error) {
-	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
-		return 0, fmt.Errorf("more than %d paths to summarise or omit (abi.MaxPaths)", abi.MaxPaths)
+	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths || len(o.Distinct) > abi.MaxPaths {
+		return 0, fmt.Errorf("more than %d paths to summarise, omit or distinguish (abi.MaxPaths)", abi.MaxPaths)
 	}
-	for _, p := range slices.Concat(o.Summarise, o.Omit, []string{o.Path, o.Key}) {
+	for _, p := range slices.Concat(o.Summarise, o.Omit, o.Distinct, []string{o.Path, o.Key}) {
 		if p != "" && !records.PlainPath(p) {
 			return 0, errors.New("a path must be object keys joined by dots")
 		}
