@@ -143,6 +143,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		{args: []string{"--demo", "source", "list_users"}, code: 2, says: `^list_users: invalid: .*: use table or invoke$`},
 		m(`^list_users: invalid: .*\(use search_users, which takes search\)`, "--demo", "table", "list_users", `{"search":"x"}`),
 		m(`^list_groups: invalid: .*\(use search_groups, which takes search\)`, "--demo", "table", "list_groups", `{"search":"x"}`),
+		m(`^revoke_role: invalid: .*additional properties 'role' not allowed[^(]*$`, "--demo", "invoke", "--grant", "privileged", "revoke_role", `{"user":"ada.lovelace@example.com","role":"SUPER_ADMIN"}`),
 
 		// Connection files.
 		m(`^tab\.yaml:3: .*begins with a tab`, "--config", "tab.yaml", "invoke", "lookup_user"),

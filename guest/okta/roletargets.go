@@ -49,8 +49,8 @@ var roleTargetOperations = []connector.Operation{
 var roleTargetInputs = []connector.Input{
 	roleTarget, {"group", false, connector.IDSchema("64", "id of the group that has the role")}, roleClient,
 	{"role", true, `{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9_]+$","description":"id of the role assignment, or its type, such as HELP_DESK_ADMIN"}`},
-	{"target_group", false, connector.IDSchema("64", "id of a group to administer")},
-	{"target_application", false, connector.IDSchema("64", "id of an application to administer")},
+	{"target_group", false, `{"type":"string","pattern":"^00g[A-Za-z0-9]{17}$","description":"id of a group to administer, such as 00gAZhiZ2jWHoHFtcwkO; lookup_group finds it by name"}`},
+	{"target_application", false, `{"type":"string","pattern":"^0oa[A-Za-z0-9]{17}$","description":"id of an application to administer; lookup_application finds it by label"}`},
 }
 
 const roleTargetRequire = `"description":"give exactly one of user, group and client, and either target_group or target_application","allOf":[` + oneOfPrincipals +

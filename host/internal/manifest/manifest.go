@@ -127,9 +127,12 @@ func (m *Manifest) ErrorCode() string {
 	return m.RateLimitErrors.Code
 }
 
-// sibling returns another operation of the same class on the same kind of object that takes a field, "" for none. The
-// kind of object is what follows the verb of an operation's name: list_users, search_users.
+// sibling returns another read of the same kind of object that takes a field, "" for none. The kind of object is what
+// follows the verb of an operation's name: list_users, search_users. A write has none: another one may do the opposite.
 func (m *Manifest) sibling(of *abi.Operation, field string) string {
+	if of.Class != abi.Read {
+		return ""
+	}
 	_, noun, _ := strings.Cut(of.Name, "_")
 	for i := range m.Operations {
 		op := &m.Operations[i]
