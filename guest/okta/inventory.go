@@ -23,7 +23,7 @@ var inventoryOperations = []connector.Operation{
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"kinds", false, `{"type":"array","minItems":1,"uniqueItems":true,"items":{"enum":["users","groups","group_members","applications","application_users","devices","authenticators","policies","zones","authorization_servers","oauth_clients","roles","user_factors","user_roles","group_roles"]},"description":"kinds to export; default all but user_factors, user_roles and group_roles. user_roles needs a request for each administrator. The other kinds of members, users, factors or roles need one for each group, application or user"}`},
+			{"kinds", false, `{"type":"array","minItems":1,"uniqueItems":true,"items":{"enum":["users","groups","group_members","applications","application_users","devices","authenticators","policies","zones","authorization_servers","oauth_clients","roles","user_factors","user_roles","group_roles","policy_rules","client_roles","group_rules","group_owners","application_groups","identity_providers","trusted_origins","api_tokens","event_hooks","log_streams"]},"description":"kinds to export; default the first 12. user_roles needs a request for each administrator, and client_roles one for each client. The other kinds of members, users, groups, owners, factors, roles or rules of policies need one for each group, application, user or policy"}`},
 			{"limit_per_kind", false, `{"type":"integer","minimum":1,"maximum":10000000,"description":"maximum records of a kind in the whole export; default all. An invoke returns at most 10,000 records of all kinds; next_cursor resumes it"}`},
 			connector.CursorInput,
 		},
@@ -95,6 +95,36 @@ var inventory = []inventoryKind{
 	{kind: "group_roles", of: "groups", blank: "groupId", named: true,
 		endpoint: &getGroupRoles,
 		list:     connector.List{Noun: "group", Type: "UserGroup"}},
+	{kind: "policy_rules", of: "policies", blank: "policyId", named: true,
+		endpoint: &getPolicyRules,
+		list:     connector.List{OptionalLimit: true, Noun: "policy", Type: "Policy"}},
+	{kind: "client_roles", of: "oauth_clients", blank: "clientId", named: true,
+		endpoint: &getClientRoles,
+		list:     connector.List{Noun: "client", Type: "PublicClientApp"}},
+	{kind: "group_rules", named: true,
+		endpoint: &getGroupRules,
+		list:     connector.List{MaxPage: 200}},
+	{kind: "group_owners", of: "groups", blank: "groupId", named: true,
+		endpoint: &getGroupOwners,
+		list:     connector.List{MaxPage: 200, Noun: "group", Type: "UserGroup"}},
+	{kind: "application_groups", of: "applications", blank: "appId", named: true,
+		endpoint: &getAppGroups,
+		list:     connector.List{More: largestPage, OptionalLimit: true, Noun: "application", Type: "AppInstance"}},
+	{kind: "identity_providers", named: true,
+		endpoint: &getIdentityProviders,
+		list:     connector.List{MaxPage: 200, Omit: identityProviderSecrets}},
+	{kind: "trusted_origins", named: true,
+		endpoint: &getTrustedOrigins,
+		list:     connector.List{MaxPage: 200}},
+	{kind: "api_tokens", named: true,
+		endpoint: &getAPITokens,
+		list:     connector.List{Omit: tokenSecrets}},
+	{kind: "event_hooks", named: true,
+		endpoint: &getEventHooks,
+		list:     connector.List{Omit: eventHookSecrets}},
+	{kind: "log_streams", named: true,
+		endpoint: &getLogStreams,
+		list:     connector.List{MaxPage: 200, Omit: logStreamSecrets}},
 }
 
 // administrators are the parents of user_roles. They are not a kind, since a record has nothing but an id.
@@ -116,10 +146,17 @@ func (k inventoryKind) parts() []walk.Part {
 	l := k.list
 	l.Endpoint = k.endpoint.Endpoint
 	switch {
-	case k.kind == "policies":
+	case k.kind == "policies" || k.of == "policies":
 		var parts []walk.Part
 		for _, typ := range policyTypes {
-			parts = append(parts, walk.Part{Name: k.kind + "/" + typ, Kind: k.kind, List: policiesOf(typ)})
+			p := walk.Part{Name: k.kind + "/" + typ, Kind: k.kind, List: policiesOf(typ)}
+			if k.of != "" {
+				parents := p.List
+				parents.Key = "id"
+				parents.More = func(*connector.Call) []hostcall.Pair { return connector.Pairs("type", typ, "limit", "50") } // parentsAtOnce
+				p.List, p.Parents, p.Blank = l, &parents, k.blank
+			}
+			parts = append(parts, p)
 		}
 		return parts
 	case k.of != "":
@@ -178,14 +215,14 @@ func judgeInventory(f walk.PartFailure) walk.Verdict {
 // lacksKind reports whether a skipped part is a kind, or a type of policy, that the token may not read. Policy types
 // that the org does not have do not count, unless all types are such.
 func lacksKind(skipped []walk.Lack) bool {
-	types := 0
+	types := map[string]int{}
 	for _, l := range skipped {
-		if !strings.Contains(l.Of, "/") || l.Code == "forbidden" || l.Code == "feature" {
+		kind, typ, _ := strings.Cut(l.Of, "/")
+		if types[kind]++; typ == "" || l.Code == "forbidden" || l.Code == "feature" || types[kind] == len(policyTypes) {
 			return true
 		}
-		types++
 	}
-	return types == len(policyTypes)
+	return false
 }
 
 // incompleteKinds returns the kinds of which objects may be missing in the export. A type of policy that the org does not have

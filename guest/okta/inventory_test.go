@@ -59,7 +59,7 @@ func inventoryOrg(req abi.Request) hosttest.Answer {
 	case path == "/api/v1/policies":
 		prefix = typ
 	case path == "/oauth2/v1/clients":
-		key = "client_id"
+		key, prefix = "client_id", "c"
 	case path == "/api/v1/iam/roles":
 		body := `{"roles":[{"id":"cr0"}],"_links":{"next":{"href":"https://x-admin/api/v1/iam/roles?after=1"}}}`
 		if from == 1 {
@@ -118,7 +118,7 @@ func inventoryOf() []string {
 	}
 	add("zones", "/api/v1/zones0", "", "id")
 	add("authorization_servers", "/api/v1/authorizationServers0", "", "id")
-	add("oauth_clients", "/oauth2/v1/clients0", "", "client_id")
+	add("oauth_clients", "c0", "", "client_id")
 	add("roles", "cr0", "", "id")
 	add("roles", "cr1", "", "id")
 	return all
@@ -455,5 +455,33 @@ func TestInventory_RoleDirectAndThroughGroups_HasDifferentIDs(t *testing.T) {
 	const role1 = "u1/JBCUYUC7IRCVGS27IFCE2SKO/"
 	if want := []string{role1 + "USER/u1", role1 + "GROUP/g1", role1 + "GROUP/g2"}; !slices.Equal(ids, want) {
 		t.Errorf("%q, want %q", ids, want)
+	}
+}
+
+// Each kind that only an input exports is exported in one list, or in one list for each parent.
+func TestInventory_NamedKinds_AreExported(t *testing.T) {
+	for _, c := range []struct {
+		kind, ids string
+		lists     string // a request
+	}{
+		{"policy_rules", "PASSWORD0/", "GET /api/v1/policies/{policyId}/rules [policyId:PASSWORD0]"},
+		{"client_roles", "c0/", "GET /oauth2/v1/clients/{clientId}/roles [clientId:c0]"},
+		{"group_owners", "g4/", "GET /api/v1/groups/{groupId}/owners [groupId:g4] limit=200"},
+		{"application_groups", "a1/", "GET /api/v1/apps/{appId}/groups [appId:a1] limit=200"},
+		{"group_rules", "", "GET /api/v1/groups/rules limit=200"},
+		{"identity_providers", "", "GET /api/v1/idps limit=200"},
+		{"trusted_origins", "", "GET /api/v1/trustedOrigins limit=200"},
+		{"api_tokens", "", "GET /api/v1/api-tokens"},
+		{"event_hooks", "", "GET /api/v1/eventHooks"},
+		{"log_streams", "", "GET /api/v1/logStreams limit=200"},
+	} {
+		h := &hosttest.Host{Answer: inventoryOrg}
+		out := invokeNative(t, h, "inventory_export", `{"kinds":["`+c.kind+`"]}`)
+		if out.Outcome != abi.Succeeded || !strings.Contains(strings.Join(h.Records, "\n"), `{"kind":"`+c.kind+`","id":"`+c.ids) || !strings.Contains(string(out.Output), `"incomplete":[]`) {
+			t.Errorf("%s: %s %+v %s %q", c.kind, out.Outcome, out.Error, out.Output, h.Records)
+		}
+		if !slices.ContainsFunc(h.Requests, func(r abi.Request) bool { return line(r) == c.lists }) {
+			t.Errorf("%s: %s was not read", c.kind, c.lists)
+		}
 	}
 }

@@ -72,7 +72,7 @@ func TestLists_PageTooLarge_IsHalvedAndGrowsAgain(t *testing.T) {
 						after, _, _ = strings.Cut(after, "&")
 						from, _ = strconv.Atoi(after)
 					}
-					if name == "inventory_export group_members" || name == "inventory_export application_users" {
+					if slices.ContainsFunc(inventory, func(k inventoryKind) bool { return name == "inventory_export "+k.kind && k.of != "" }) {
 						if !strings.Contains(req.Endpoint, "{") {
 							return answer(200, `[{"id":"parent"}]`)
 						}
