@@ -132,6 +132,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 			"--demo", "table", "bounded_system_log_range", `{"since":"24h","until":"now"}`),
 		m(`^input: until: want a time such as .*: found "soon"$`, "--demo", "invoke", "bounded_system_log_range", `{"since":"-24h","until":"soon"}`),
 		m(`^--source-config: since: want a time such as .*: found "soon"$`, "--demo", "source", "poll_system_log_page", "--source-config", `{"since":"soon"}`),
+		m(`^--format: want text or ndjson: found "csv"$`, "--demo", "inventory", "--snapshot", "none.snapshot", "--format", "csv"),
 		m(`^--since: want a time such as .*: found "soon"$`, "audit", "none", "--since", "soon"),
 
 		// Operations on the wrong surface or with the wrong columns.

@@ -19,11 +19,13 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
 	"github.com/mach5/okta-connector/internal/observed"
+	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
+// TestMain checks all requests to and responses of simulated orgs against Okta's OpenAPI document.
 func TestMain(m *testing.M) {
 	sql.RunChildIfAsked()
-	os.Exit(m.Run())
+	os.Exit(orgs.Main(m))
 }
 
 // counted counts the requests to an org.

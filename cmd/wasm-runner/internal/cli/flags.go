@@ -104,7 +104,8 @@ func OneOf(flag, value string, values []string) error {
 	if slices.Contains(values, value) {
 		return nil
 	}
-	return Usagef("--%s: want %s: found %q", flag, either(values), value)
+	named := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" }) // the default has no name
+	return Usagef("--%s: want %s: found %q", flag, either(named), value)
 }
 
 // either returns words with commas and an "or" between them.
