@@ -15,6 +15,7 @@ import (
 var (
 	getUserGrants         = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/grants", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}, Query: []string{"scopeId", "expand", "after", "limit"}}
 	deleteUserGrants      = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/grants", Bucket: "/api/v1/users", Scopes: manageUsers}
+	getUserClientGrants   = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/clients/{clientId}/grants", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}, Query: []string{"after", "limit"}}
 	deleteUserClientGrant = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/clients/{clientId}/grants", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
@@ -62,18 +63,25 @@ var grantOperations = []connector.Operation{
 		Inputs:      []connector.Input{targetInput, {"client", false, connector.IDSchema("64", "the client app's id; default: all")}},
 		Example:     `{"user":"ada.lovelace@example.com"}`,
 		Rejects:     "short_name too_many",
-		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getUserGrants, &deleteUserGrants, &deleteUserClientGrant},
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getUserGrants, &getUserClientGrants, &deleteUserGrants, &deleteUserClientGrant},
 		Do:          revokeUserGrants,
 	},
 }
 
 // activeGrants reads a user's grants to a client, or to all if client is empty.
 func activeGrants(c *connector.Call, user, client string) (all []jsonval.Value, failed *connector.Result) {
-	grants, left, failed := c.Gather(connector.Gathering{Request: hostcall.Request{Endpoint: getUserGrants.Endpoint, Path: connector.Pairs("userId", user), Query: connector.Pairs("limit", "200")},
-		Size: 200, Most: connector.MaxPages, What: "grants", Type: "User", Noun: "user"})
+	req, advice := hostcall.Request{Endpoint: getUserGrants.Endpoint, Path: connector.Pairs("userId", user)}, "give client to revoke the grants to one application"
+	if client != "" {
+		req, advice = hostcall.Request{Endpoint: getUserClientGrants.Endpoint, Path: connector.Pairs("userId", user, "clientId", client)}, "revoke them in Okta's Admin Console"
+	}
+	req.Query = connector.Pairs("limit", "200")
+	grants, left, failed := c.Gather(connector.Gathering{Request: req, Size: 200, Most: connector.MaxPages, What: "grants", Type: "User", Noun: "user"})
 	if left {
-		r := connector.Refuse("too_many", "the user has more than the "+strconv.Itoa(len(grants))+" grants that are read: give client to revoke the grants to one application")
+		r := connector.Refuse("too_many", "the user has more than the "+strconv.Itoa(len(grants))+" grants that are read: "+advice)
 		return nil, &r
+	}
+	if client != "" && failed != nil && failed.Err.Upstream != nil && typed(*failed.Err.Upstream) && objectMissing(*failed.Err.Upstream) && !missingType(*failed.Err.Upstream, "User") {
+		return nil, nil // the client does not exist, so it has no grants
 	}
 	for _, g := range grants {
 		if g.Get("status").Str() != "REVOKED" && (client == "" || g.Get("clientId").Str() == client) {

@@ -11,6 +11,7 @@ import (
 func userGrantEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/users/{userId}/grants", bucket: "/api/v1/users", handle: listUserGrants},
+		{pattern: "GET /api/v1/users/{userId}/clients/{clientId}/grants", bucket: "/api/v1/users", handle: listUserGrants},
 		{pattern: "DELETE /api/v1/users/{userId}/grants", bucket: "/api/v1/users", handle: revokeGrants},
 		{pattern: "DELETE /api/v1/users/{userId}/clients/{clientId}/grants", bucket: "/api/v1/users", handle: revokeGrants},
 	}
@@ -103,13 +104,21 @@ func listUserGrants(o *Org, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	p, err := o.openPage(c, "grants:"+u.id, 20, pageGroups)
+	client := c.PathValue("clientId")
+	if client != "" {
+		if _, err := o.findClient(client); err != nil {
+			return answer{}, err
+		}
+	}
+	p, err := o.openPage(c, "grants:"+u.id+client, 20, pageGroups)
 	if err != nil {
 		return answer{}, err
 	}
 	query := c.URL.Query()
 	grants := o.grantsOf(u)
-	grants = slices.DeleteFunc(grants, func(g userGrant) bool { return query.Get("scopeId") != "" && g.scope != query.Get("scopeId") })
+	grants = slices.DeleteFunc(grants, func(g userGrant) bool {
+		return query.Get("scopeId") != "" && g.scope != query.Get("scopeId") || client != "" && g.client != client
+	})
 	for i := p.start; i < len(grants); i++ {
 		if p.full() {
 			p.more(o, c, i)
