@@ -3,6 +3,8 @@ package okta
 import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
 var getLogStreams = abi.Endpoint{Endpoint: "GET /api/v1/logStreams", Bucket: "/api/v1", Scopes: []string{"okta.logStreams.read"}, Sensitive: logStreamSecrets, Query: []string{"after", "limit", "filter"}}
@@ -19,9 +21,12 @@ var logStreamOperations = []connector.Operation{
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			connector.TextInput("filter", "4096", `filter on status or type with eq, such as type eq "aws_eventbridge"`),
+			connector.TextInput("filter", "4096", `one comparison of status or type with eq, such as type eq "aws_eventbridge"`),
+			connector.TextInput("type", "255", "only log streams of this type, such as aws_eventbridge"),
+			connector.TextInput("status", "255", "only log streams of this status: ACTIVE or INACTIVE"),
 			connector.LimitInput, pageSize200, connector.CursorInput,
 		},
+		Require: `"description":"give at most one of filter, type and status","not":{"anyOf":[{"required":["filter","type"]},{"required":["filter","status"]},{"required":["type","status"]}]}`,
 		Example: `{"filter":"status eq \"ACTIVE\""}`,
 		Key:     "id",
 		Columns: []connector.Column{
@@ -41,9 +46,21 @@ var logStreamOperations = []connector.Operation{
 		},
 		Display:   "name type status host account_id region last_updated id",
 		Endpoints: []*abi.Endpoint{&getLogStreams},
-		List:      &connector.List{Endpoint: getLogStreams.Endpoint, Query: []connector.Param{{"filter", "filter"}}, Omit: logStreamSecrets, MaxPage: 200},
+		List:      &connector.List{Endpoint: getLogStreams.Endpoint, Query: []connector.Param{{"filter", "filter"}}, More: logStreamFilter, Omit: logStreamSecrets, MaxPage: 200},
 		View: &abi.View{Name: "log_streams", Answers: []abi.Answer{
-			{Operation: "list_log_streams", Filter: "filter", Conditions: attributes(equal, "type type", "status status")},
+			// not Filter: Okta accepts one comparison only
+			{Operation: "list_log_streams", Each: 2, Conditions: []abi.Condition{{Column: "type", Value: "type"}, {Column: "status", Value: "status"}}},
 		}},
 	},
+}
+
+// logStreamFilter returns the filter for the input type or status. Okta compares one of them with one value:
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/LogStream/#tag/LogStream/operation/listLogStreams
+func logStreamFilter(c *connector.Call) []hostcall.Pair {
+	for _, attribute := range [...]string{"type", "status"} {
+		if value := c.Str(attribute); value != "" {
+			return connector.Pairs("filter", attribute+" eq "+jsonval.Quote(value))
+		}
+	}
+	return nil
 }

@@ -488,8 +488,10 @@ var uses = map[string]use{
 	},
 	"list_event_hooks": {good: reads(`{}`)},
 	"list_log_streams": {
-		good: reads(`{}`), wrong: []wrong{{`{"filter":"name eq \"x\""}`, "rejected"}},
-		fields: map[string]string{"filter": `"filter":"type eq \"aws_eventbridge\""`, "limit": `"limit":1`, "page_size": `"page_size":1`},
+		good:    reads(`{}`, `{"type":"aws_eventbridge"}`, `{"status":"INACTIVE"}`),
+		wrong:   []wrong{{`{"filter":"name eq \"x\""}`, "rejected"}, {`{"filter":"type eq \"aws_eventbridge\" and status eq \"ACTIVE\""}`, "rejected"}, {`{"filter":"status eq \"ACTIVE\" or status eq \"INACTIVE\""}`, "rejected"}},
+		invalid: []string{`{"type":"aws_eventbridge","status":"ACTIVE"}`, `{"filter":"status eq \"ACTIVE\"","status":"ACTIVE"}`},
+		fields:  map[string]string{"type": `"type":"aws_eventbridge"`, "status": `"status":"INACTIVE"`, "filter": `"filter":"type eq \"aws_eventbridge\""`, "limit": `"limit":1`, "page_size": `"page_size":1`},
 	},
 	"list_behaviors":     {good: reads(`{}`)},
 	"get_threat_insight": {good: reads(`{}`)},

@@ -211,7 +211,9 @@ func singlePage(all []orgSetting, render func(buf []byte, s orgSetting) []byte) 
 	return answer{body: append(buf, ']')}
 }
 
+// filterLogStreams accepts one comparison: Okta's reference names eq on either the status or the type.
 var filterLogStreams = dialect{
+	single:    true,
 	operators: "eq",
 	known:     func(attribute string) bool { return attribute == "status" || attribute == "type" },
 	refuse:    invalidSearch,

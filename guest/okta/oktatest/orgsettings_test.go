@@ -26,7 +26,9 @@ func TestOrgSettings_EachList_IsOktas(t *testing.T) {
 	}
 	same(t, "ThreatInsight", h.get("/api/v1/threats/configuration").get("action").Str, "audit")
 	same(t, "time of a behavior", h.get("/api/v1/behaviors").get("0.created").Str, "2029-02-25 12:00:00.0")
-	for _, path := range []string{"trustedOrigins?filter=" + url.QueryEscape(`id eq "x"`), "logStreams?filter=" + url.QueryEscape(`name eq "x"`)} {
+	for _, path := range []string{"trustedOrigins?filter=" + url.QueryEscape(`id eq "x"`), "logStreams?filter=" + url.QueryEscape(`name eq "x"`),
+		"logStreams?filter=" + url.QueryEscape(`type eq "aws_eventbridge" and status eq "ACTIVE"`), "logStreams?filter=" + url.QueryEscape(`status eq "ACTIVE" or status eq "INACTIVE"`),
+		"logStreams?filter=" + url.QueryEscape(`(type eq "aws_eventbridge")`)} {
 		h.want(h.get("/api/v1/"+path), 400, "E0000031")
 	}
 	h.want(h.get("/api/v1/idps?after=elsewhere"), 400, "E0000001")

@@ -298,6 +298,7 @@ type dialect struct {
 	ranges    string // attributes that also accept gt, ge, lt and le; space-separated
 	contains  string // attributes that accept co; space-separated, empty means all
 	exact     bool   // case matters in values
+	single    bool   // one comparison only, without and, or and brackets
 	known     func(attribute string) bool
 	refuse    func(why string) *apiError
 }
@@ -307,6 +308,9 @@ func (d dialect) parse(s string) (*expression, error) {
 	e, err := parseExpression(s)
 	if err != nil {
 		return nil, d.refuse(err.Error())
+	}
+	if d.single && (e.left != nil || strings.HasPrefix(strings.TrimSpace(s), "(")) {
+		return nil, d.refuse("only one comparison is supported")
 	}
 	err = e.comparisons(func(c *expression) error {
 		if !d.known(c.attribute) {
