@@ -71,16 +71,23 @@ func (e *Export) Finish(o Options, emit func(Change) error) (Summary, error) {
 	}
 	s := &sorter{path: e.path, limit: sortBytes}
 	defer s.close()
-	if err := e.load(s); err != nil {
+	read, err := e.load(s)
+	if err != nil {
 		return sum, fmt.Errorf("%s.part: %w", e.path, err)
 	}
-	h := header{Version, e.own, maps.Clone(e.earlier.Kinds)}
+	h := header{Version, e.own, maps.Clone(e.earlier.Kinds), e.at.ID}
 	if h.Kinds == nil {
 		h.Kinds = map[string]Kind{}
 	}
 	for _, kind := range o.Kinds {
-		h.Kinds[kind] = Kind{e.at.Started, slices.Contains(o.Incomplete, kind)}
-		if before, had := e.earlier.Kinds[kind]; had && (sum.Since.IsZero() || before.Taken.Before(sum.Since)) {
+		before, had := e.earlier.Kinds[kind]
+		incomplete := slices.Contains(o.Incomplete, kind)
+		// A kind of which nothing could be read is not known by that. After a complete export, the snapshot has all objects of
+		// then and more, so a later object is new.
+		if !incomplete || read[kind] && (!had || before.Incomplete) {
+			h.Kinds[kind] = Kind{e.at.Started, incomplete}
+		}
+		if had && (sum.Since.IsZero() || before.Taken.Before(sum.Since)) {
 			sum.Since = before.Taken
 		}
 	}
@@ -101,35 +108,37 @@ func (e *Export) Finish(o Options, emit func(Change) error) (Summary, error) {
 	return sum, e.Discard()
 }
 
-// load adds the objects of the export to a sorter.
-func (e *Export) load(s *sorter) error {
+// load adds the objects of the export to a sorter, and returns their kinds.
+func (e *Export) load(s *sorter) (kinds map[string]bool, err error) {
+	kinds = map[string]bool{}
 	if _, err := e.part.Seek(0, io.SeekStart); err != nil {
-		return err
+		return nil, err
 	}
 	lines := bufio.NewReaderSize(e.part, 1<<16)
 	if _, err := readLine(lines); err != nil { // its header
-		return err
+		return nil, err
 	}
 	for {
 		if _, err := lines.Peek(1); errors.Is(err, io.EOF) {
-			return nil
+			return kinds, nil
 		}
 		line, err := readLine(lines)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if bytes.HasPrefix(line, []byte(`{"page":`)) {
 			continue
 		}
 		o, err := parseObject(line)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if o.Record, err = canonical(o.Record); err != nil {
-			return err
+			return nil, err
 		}
+		kinds[o.Kind] = true
 		if err := s.add(o); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }

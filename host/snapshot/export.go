@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -39,6 +40,7 @@ type partHeader struct {
 	Identity
 	Input   json.RawMessage `json:"input"`
 	Started time.Time       `json:"started"`
+	ID      string          `json:"id,omitempty"` // random
 }
 
 // pageEnd follows the objects of a page.
@@ -70,7 +72,7 @@ func Open(path string, own Identity, input json.RawMessage, now time.Time) (*Exp
 		e.Close()
 		return nil, err
 	}
-	e.at = partHeader{Version, own, input, now.UTC()}
+	e.at = partHeader{Version, own, input, now.UTC(), rand.Text()}
 	if e.at.Input, err = canonical(input); err == nil {
 		err = e.resume(now)
 	}
@@ -111,9 +113,9 @@ func (e *Export) resume(now time.Time) error {
 	at := int64(0)
 	var h partHeader
 	if line, err := readLine(lines); err == nil && json.Unmarshal(line, &h) == nil && h.Part == Version && h.Identity == e.own &&
-		bytes.Equal(h.Input, e.at.Input) && now.Sub(h.Started) < MaxAge {
+		bytes.Equal(h.Input, e.at.Input) && now.Sub(h.Started) < MaxAge && (h.ID == "" || h.ID != e.earlier.Export) { // else it became the snapshot
 		at = int64(len(line))
-		e.at.Started = h.Started
+		e.at.Started, e.at.ID = h.Started, h.ID
 		at += e.readPages(lines)
 	}
 	if err := e.part.Truncate(at); err != nil {

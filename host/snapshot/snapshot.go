@@ -49,7 +49,8 @@ type Kind struct {
 type header struct {
 	Snapshot int `json:"snapshot"` // the version
 	Identity
-	Kinds map[string]Kind `json:"kinds"`
+	Kinds  map[string]Kind `json:"kinds"`
+	Export string          `json:"export,omitempty"` // id of the last export
 }
 
 // trailer is the last line of a snapshot.
