@@ -50,6 +50,9 @@ before and after. The snapshot is NDJSON and contains what the export returns, w
 If it was interrupted, run it again within 24 hours: it continues the export. An object that could not be read does not count
 as removed. A snapshot of another org is refused.
 
+If not all objects of a kind could be read, the last line of NDJSON is {"incomplete": [kinds]}. The exit code is then 1 if
+--kinds names one of them.
+
 The kinds are those of inventory_export. Each kind of the snapshot that this run does not export stays as it is.`,
 		Example: `  wasm-runner --demo inventory --snapshot demo.snapshot
   wasm-runner inventory --snapshot admins.snapshot --kinds user_roles
@@ -103,28 +106,55 @@ func (o *options) run(ctx context.Context) error {
 	if s.Org != nil {
 		config.BaseURL = "demo" // the orgs of --demo, each at a port of its own, count as one
 	}
-	e, err := snapshot.Open(o.snapshot, snapshot.Identity{Connector: config.Kind, BaseURL: config.BaseURL}, input, a.Now())
+	id := snapshot.Identity{Connector: config.Kind, BaseURL: config.BaseURL}
+	for {
+		e, err := snapshot.Open(o.snapshot, id, input, a.Now())
+		if err != nil {
+			return cli.Usagef("--snapshot: %w", err)
+		}
+		uncompared := e.Done()
+		lacks, err := o.compare(ctx, s.Conn, e, op, input)
+		e.Close()
+		if err != nil {
+			return err
+		}
+		if !uncompared { // else that export is of an earlier time, and the org is compared with it
+			return lacks
+		}
+	}
+}
+
+// compare finishes an export, prints the changes and replaces the snapshot. lacks is cli.ErrReported if a kind that was asked for is
+// incomplete.
+func (o *options) compare(ctx context.Context, c *host.Connection, e *snapshot.Export, op *abi.Operation, input json.RawMessage) (lacks, err error) {
+	switch from, resumed := e.Resumed(); {
+	case e.Done():
+		o.app.Notef("comparing the export that began %s, whose changes were not printed. A new export follows", from.Local().Format(time.DateTime))
+	case resumed:
+		o.app.Notef("continuing the export that began %s", from.Local().Format(time.DateTime))
+	}
+	if err := o.export(ctx, c, e, op, input); err != nil {
+		return nil, err
+	}
+	compared, err := o.compared(op, e.Report())
 	if err != nil {
-		return cli.Usagef("--snapshot: %w", err)
+		return nil, err
 	}
-	defer e.Close()
-	if from, resumed := e.Resumed(); resumed {
-		a.Notef("continuing the export that began %s", from.Local().Format(time.DateTime))
-	}
-	if err := o.export(ctx, s.Conn, e, op, input); err != nil {
-		return err
-	}
-	compare, err := o.compared(op, e.Report())
+	out := bufio.NewWriter(o.app.Output())
+	sum, err := e.Finish(compared, o.printer(out))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := bufio.NewWriter(a.Output())
-	sum, err := e.Finish(compare, o.printer(out))
-	if err != nil {
-		return err
+	if o.ndjson() && len(compared.Incomplete) > 0 {
+		if err := errors.Join(json.NewEncoder(out).Encode(map[string]any{"incomplete": compared.Incomplete}), out.Flush()); err != nil {
+			return nil, err
+		}
 	}
-	o.report(sum, compare)
-	return nil
+	o.report(sum, compared)
+	if slices.ContainsFunc(o.kinds, func(kind string) bool { return slices.Contains(compared.Incomplete, kind) }) {
+		lacks = cli.ErrReported
+	}
+	return lacks, nil
 }
 
 // export reads the pages that are missing, and makes each durable.
@@ -168,10 +198,15 @@ func (o *options) compared(op *abi.Operation, report json.RawMessage) (snapshot.
 	return all, nil
 }
 
+// ndjson reports whether the changes are printed as NDJSON.
+func (o *options) ndjson() bool {
+	_, terminal := term.Columns(o.app.Stdout)
+	return o.format == "ndjson" || o.format == "" && !terminal
+}
+
 // printer returns a function that prints a change. The changes are printed before the snapshot is replaced.
 func (o *options) printer(out *bufio.Writer) func(snapshot.Change) error {
-	_, terminal := term.Columns(o.app.Stdout)
-	if o.format == "ndjson" || o.format == "" && !terminal {
+	if o.ndjson() {
 		enc := json.NewEncoder(out)
 		enc.SetEscapeHTML(false)
 		return func(c snapshot.Change) error {
