@@ -462,7 +462,8 @@ func revokeRole(c *connector.Call) connector.Result {
 }
 
 // checkOwnRole refuses to take a role, or a part of it, from the token's owner, who has it directly or through a group. The
-// token has its owner's rights. When a run settles an earlier run's write, it does not check again.
+// token has its owner's rights. A service app is not compared, since the guest cannot know the connection's own client id
+// (RATIONALE.md). When a run settles an earlier run's write, it does not check again.
 func checkOwnRole(c *connector.Call, p principal, a jsonval.Value, doing, part string) *connector.Result {
 	if p.noun == "client" || c.Settling {
 		return nil
