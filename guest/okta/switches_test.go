@@ -58,3 +58,13 @@ func TestSwitches_OfFixedObjects_AreRejected(t *testing.T) {
 		t.Run(c.op, func(t *testing.T) { c.run(t, c.op) })
 	}
 }
+
+func TestSwitches_OfABlocklist_SaysThatItsAddressesMaySignIn(t *testing.T) {
+	zone := func(status string) string {
+		return `{"id":"nzo1","type":"IP","status":"` + status + `","usage":"BLOCKLIST","gateways":[{"type":"CIDR","value":"203.0.113.0/24"}]}`
+	}
+	const get, off = "GET /api/v1/zones/{zoneId}", "POST /api/v1/zones/{zoneId}/lifecycle/deactivate"
+	c := invoking{"a blocklist", `{"zone":"nzo1","action":"deactivate"}`, answering{get: {answer(200, zone("ACTIVE")), answer(200, zone("INACTIVE"))}, off: {answer(204, "")}},
+		abi.Succeeded, "", "", []string{"no longer refused"}, 0}
+	c.run(t, "zone_lifecycle_action")
+}

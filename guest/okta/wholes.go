@@ -1,6 +1,9 @@
 package okta
 
-import "github.com/mach5/okta-connector/guest/connector/replace"
+import (
+	"github.com/mach5/okta-connector/guest/connector/replace"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
 
 // Endpoints that replace an object as a whole. Okta's OpenAPI document declares some members read-only; the others come
 // from recordings and reports.
@@ -20,18 +23,19 @@ var (
 	wholeGroupRule = replace.Whole{
 		Get: getGroupRule.Endpoint, Noun: "group rule", Type: "GroupRule",
 		Switches: &replace.Switches{Activate: &activateGroupRule, Deactivate: &deactivateGroupRule,
-			Off: []string{"users whom the rule had added stay in its groups, also those to whom it no longer applies"}},
+			Off: func(jsonval.Value) []string {
+				return []string{"users whom the rule had added stay in its groups, also those to whom it no longer applies"}
+			}},
 	}
 	wholeZone = replace.Whole{
 		Get: getZone.Endpoint, Put: putZone.Endpoint, Noun: "network zone", Type: "NetworkZone",
 		Own: []string{"id", "created", "lastUpdated", "useAsBlackList", "_links", "_embedded"},
 		// A PUT of BlockedIpZone needs system: true (okta/terraform-provider-okta#2690), one of DefaultExemptIpZone
 		// needs useAsExemptList: true.
-		Kept:   []string{"type", "system", "useAsExemptList"},
-		Open:   []string{"useAsExemptList", "useAsBlackList"}, // may be given with their current value, see zoneChange.merge
-		IfTrue: []string{"system"},
-		Switches: &replace.Switches{Activate: &activateZone, Deactivate: &deactivateZone, Off: []string{"policies and rules that use this zone still name it, but ignore it while it is INACTIVE: " +
-			"what they allow or deny may change. Which ones use it was not checked"}},
+		Kept:     []string{"type", "system", "useAsExemptList"},
+		Open:     []string{"useAsExemptList", "useAsBlackList"}, // may be given with their current value, see zoneChange.merge
+		IfTrue:   []string{"system"},
+		Switches: &replace.Switches{Activate: &activateZone, Deactivate: &deactivateZone, Off: zoneOff},
 	}
 	wholeGroup = replace.Whole{
 		Get: getGroup.Endpoint, Put: putGroup.Endpoint, Noun: "group", Type: "UserGroup",
@@ -48,3 +52,12 @@ var (
 		Only: []string{"priority", "profile"},
 	}
 )
+
+// zoneOff says what a network zone does while it is INACTIVE.
+func zoneOff(before jsonval.Value) []string {
+	if before.Get("usage").Str() == "BLOCKLIST" {
+		return []string{"sign-ins from the addresses of this blocklist are no longer refused"}
+	}
+	return []string{"policies and rules that use this zone still name it, but ignore it while it is INACTIVE: " +
+		"what they allow or deny may change. Which ones use it was not checked"}
+}

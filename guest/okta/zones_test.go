@@ -209,10 +209,10 @@ func TestUpdateZone_Status_IsSetByItsOwnRequest(t *testing.T) {
 	}
 	for _, c := range []invoking{
 		{"off alone", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aZone), answer(200, inactive)}, off: {answer(200, inactive)}}, abi.Succeeded, "",
-			get + id + "\n" + off + id + "\n" + get + id, []string{`"before":` + aZone, `"after":` + inactive, "policies and rules that use this zone"}, 0},
+			get + id + "\n" + off + id + "\n" + get + id, []string{`"before":` + aZone, `"after":` + inactive, "no longer refused"}, 0},
 		{"deactivated, then renamed", `{"zone":"nzo1","patch":{"status":"INACTIVE","name":"Y"}}`,
 			answering{get: {answer(200, aZone), answer(200, inactive), answer(200, inactive), answer(200, inactive), answer(200, renamed(inactive))}, off: {answer(200, inactive)}, put: {answer(200, renamed(inactive))}}, abi.Succeeded, "",
-			"", []string{`"before":` + aZone, `"after":` + renamed(inactive), "policies and rules that use this zone"}, 0},
+			"", []string{`"before":` + aZone, `"after":` + renamed(inactive), "no longer refused"}, 0},
 		{"renamed, then activated", `{"zone":"nzo1","patch":{"status":"ACTIVE","name":"Y"}}`,
 			answering{get: {answer(200, inactive), answer(200, inactive), answer(200, renamed(inactive)), answer(200, renamed(aZone))}, on: {answer(200, aZone)}, put: {answer(200, renamed(inactive))}}, abi.Succeeded, "",
 			get + id + "\n" + get + id + "\n" + put + id + ` {"type":"IP","name":"Y","status":"INACTIVE","usage":"BLOCKLIST","gateways":[{"type":"CIDR","value":"1.2.3.4/24"},{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}]}` +

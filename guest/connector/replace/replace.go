@@ -33,11 +33,11 @@ const (
 )
 
 // Switches are the endpoints that set the member status of an object to ACTIVE or INACTIVE. The object is read
-// afterwards, since their answers do not show it. Off says what an object that is switched off does to others, as
-// Change.Effects.
+// afterwards, since their answers do not show it. Off says what switching an object off does to others, as
+// Change.Effects. Nil says nothing.
 type Switches struct {
 	Activate, Deactivate *abi.Endpoint
-	Off                  []string
+	Off                  func(before jsonval.Value) []string
 }
 
 // CheckPatch refuses a merge patch of members that the endpoint does not set.
@@ -336,7 +336,10 @@ func switchTo(c *connector.Call, rp Replacement, status string, before jsonval.V
 	endpoint, noun := rp.Whole.Switches.Activate, rp.Whole.Noun
 	var effects []string
 	if status == inactive {
-		endpoint, effects = rp.Whole.Switches.Deactivate, rp.Whole.Switches.Off
+		endpoint = rp.Whole.Switches.Deactivate
+		if off := rp.Whole.Switches.Off; off != nil {
+			effects = off(before)
+		}
 	}
 	if before.Get("status").Str() == status { // the write of the whole did it, or another client
 		return connector.Result{Outcome: abi.Unchanged, Output: rp.beforeAfter(c, before, before)}
