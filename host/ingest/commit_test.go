@@ -81,7 +81,7 @@ func TestRun_Pages_AreSyncedBeforeCheckpoint(t *testing.T) {
 		if n == 1 && before != "" {
 			t.Errorf("nothing was synced yet, but there is the checkpoint %s", before)
 		}
-		if n == 1 || n == 3 { // during these syncs, the next page is written
+		if n == 1 { // during this sync, the next page is written
 			ingesttest.Eventually(t, "the next page", func() bool {
 				b.order.Lock()
 				defer b.order.Unlock()
@@ -96,7 +96,8 @@ func TestRun_Pages_AreSyncedBeforeCheckpoint(t *testing.T) {
 		}
 		return nil
 	}
-	d, err := run(context.Background(), t, c, b, host.SourceOptions{Config: ingesttest.PageSize(20), Follow: true}, path)
+	d, err := run(context.Background(), t, c, b, host.SourceOptions{Config: ingesttest.PageSize(20), Follow: true}, path,
+		func(d *ingest.Drain) { d.CommitAfter(time.Nanosecond) }) // each page: else a fast machine ends before sync 3
 	counted := int(d.Stats().Records)
 	if err == nil || d.Stats().State != ingest.Failed || counted > len(b.Lines) {
 		t.Errorf("%v, %+v, %d lines", err, d.Stats(), len(b.Lines))

@@ -611,7 +611,9 @@ var uses = map[string]use{
 		fields: map[string]string{"user": `"user":"robin.keeper@example.com"`, "scope": `"scope":"openid"`, "expand": `"expand":"scope"`, "limit": `"limit":1`, "page_size": `"page_size":1`},
 	},
 	"inventory_export": {
-		good:   reads(`{}`, `{"kinds":["groups","group_members"],"limit_per_kind":2}`, `{"kinds":["user_factors"]}`, `{"kinds":["user_roles"]}`, `{"kinds":["group_roles"]}`),
+		good: reads(`{}`, `{"kinds":["groups","group_members"],"limit_per_kind":2}`, `{"kinds":["user_factors"]}`, `{"kinds":["user_roles"]}`, `{"kinds":["group_roles"]}`,
+			`{"kinds":["client_roles","policy_rules","group_rules","group_owners","application_groups"]}`,
+			`{"kinds":["identity_providers","trusted_origins","api_tokens","event_hooks","log_streams"]}`),
 		fields: map[string]string{"kinds": `"kinds":["zones"]`, "limit_per_kind": `"limit_per_kind":1`},
 	},
 }
