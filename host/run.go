@@ -121,7 +121,7 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 		b = append(b, ' ')
 	}
 	out, err := c.pool.Run(ctx, run, name, b)
-	run.announced.Stop(func(r announced.Read, sent announced.Sent) { run.settled(ctx, r, sent, time.Now()) })
+	run.stopAnnounced(ctx)
 	var failed sandbox.CallError
 	if errors.As(err, &failed) {
 		run.logFailure(failed)
@@ -199,7 +199,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&req)
-	key := announced.Key(&req)
+	key := c.announced.Key(&req)
 	if err != nil || !c.announced.Has(key) { // an announced read was counted
 		if over := c.countSend(); over != nil { // refused ones count too, or a guest could send them without limit
 			return abi.Response{Error: over}
@@ -222,6 +222,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		return *out
 	}
 	if endpoint.Method() != http.MethodGet {
+		c.stopAnnounced(ctx) // what was read before a write is not the state after it
 		if out := c.write(ctx, *endpoint, &req); out != nil {
 			return *out
 		}
@@ -233,6 +234,11 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		sent.Response, sent.Err = c.exchange(ctx, *endpoint, req, signed)
 	}
 	return c.settled(ctx, announced.Read{Endpoint: endpoint, Request: req}, sent, started)
+}
+
+// stopAnnounced ends the announced reads that the guest has not made. If it makes one later, that is sent anew.
+func (c *call) stopAnnounced(ctx context.Context) {
+	c.announced.Stop(func(r announced.Read, sent announced.Sent) { c.settled(ctx, r, sent, time.Now()) })
 }
 
 // allowed checks a request against the grants and the credential. If it returns a response, the request must not be sent.

@@ -17,15 +17,15 @@ const AtOnce = 8
 
 // Read is a read that the module announced.
 type Read struct {
-	Key      string // identifies the request: see Key
+	key      string
 	Endpoint *abi.Endpoint
 	Request  abi.Request
 	Signed   bool
 }
 
-// Key identifies a request. Two requests with one key are sent as the same bytes; what is emitted from their responses
+// keyOf identifies a request. Two requests with one key are sent as the same bytes; what is emitted from their responses
 // may differ.
-func Key(req *abi.Request) string {
+func keyOf(req *abi.Request) string {
 	sent := *req
 	sent.Emit, sent.Announce = nil, nil
 	b, err := json.Marshal(sent)
@@ -85,7 +85,7 @@ type Gate struct {
 func (r *Reads) Start(ctx context.Context, reqs []abi.Request, gate Gate) (fail *abi.Response, bad error) {
 	var reads []Read
 	for _, req := range reqs {
-		key := Key(&req) // before Allowed takes the credential's header out
+		key := keyOf(&req) // before Allowed takes the credential's header out
 		endpoint, signed, fail := gate.Allowed(&req)
 		if fail != nil {
 			return fail, nil
@@ -96,7 +96,7 @@ func (r *Reads) Start(ctx context.Context, reqs []abi.Request, gate Gate) (fail 
 		if _, err := gate.Target(egress.Call{Endpoint: *endpoint, Request: req}); err != nil {
 			return nil, err
 		}
-		reads = append(reads, Read{Key: key, Endpoint: endpoint, Request: req, Signed: signed})
+		reads = append(reads, Read{key: key, Endpoint: endpoint, Request: req, Signed: signed})
 	}
 	for _, read := range reads {
 		if gate.Count() != nil { // the module gets the error when it makes the request
@@ -127,6 +127,14 @@ func (r *Reads) start(ctx context.Context, read Read, gate Gate) {
 	})
 }
 
+// Key returns the key by which Has and Take find a request. It is "", which finds nothing, if no read waits to be taken.
+func (r *Reads) Key(req *abi.Request) string {
+	if len(r.pending) == 0 {
+		return "" // most calls announce nothing
+	}
+	return keyOf(req)
+}
+
 // Has reports whether a read with a key was announced and not taken.
 func (r *Reads) Has(key string) bool { return r.find(key) >= 0 }
 
@@ -143,14 +151,15 @@ func (r *Reads) Take(key string) (Sent, bool) {
 
 func (r *Reads) find(key string) int {
 	for i, p := range r.pending {
-		if p.Key == key {
+		if p.key == key && key != "" {
 			return i
 		}
 	}
 	return -1
 }
 
-// Stop cancels the reads that were not taken, and waits for them. It passes each to rest, in the order of Start.
+// Stop cancels the reads that were not taken, and waits for them. It passes each to rest, in the order of Start. None of them
+// can be taken any more.
 func (r *Reads) Stop(rest func(Read, Sent)) {
 	for _, cancel := range r.cancel {
 		cancel()

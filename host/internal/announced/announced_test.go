@@ -59,10 +59,10 @@ func TestReads_Started_AreSentInParallelAndTakenOnce(t *testing.T) {
 	}
 	close(all)
 	for i := range reqs {
-		if sent, ok := r.Take(Key(&reqs[i])); !ok || sent.Err != nil || sent.Response.Status != 200 {
+		if sent, ok := r.Take(keyOf(&reqs[i])); !ok || sent.Err != nil || sent.Response.Status != 200 {
 			t.Errorf("%d: %v %+v", i, ok, sent)
 		}
-		if r.Has(Key(&reqs[i])) {
+		if r.Has(keyOf(&reqs[i])) {
 			t.Errorf("read %d can be taken twice", i)
 		}
 	}
@@ -121,7 +121,7 @@ func TestReads_OverTheLimit_AreNotSent(t *testing.T) {
 	if fail, bad := r.Start(context.Background(), reqs, g); fail != nil || bad != nil {
 		t.Fatal(fail, bad)
 	}
-	if r.Has(Key(&reqs[2])) || !r.Has(Key(&reqs[1])) {
+	if r.Has(keyOf(&reqs[2])) || !r.Has(keyOf(&reqs[1])) {
 		t.Error("the third read was started, or the second was not")
 	}
 	r.Stop(func(Read, Sent) {})
