@@ -133,6 +133,9 @@ func Wrap(ctx context.Context, memory Memory, body []byte, spans []Span, o abi.E
 		record := body[s.Start:s.End]
 		id := Get(record, key).String()
 		for _, path := range o.Distinct {
+			if len(id) > abi.MaxParent {
+				break // the values may be as long as the record, and their memory is not counted
+			}
 			v := Get(record, path).String()
 			id += "/" + v[strings.LastIndexByte(v, '/')+1:]
 		}

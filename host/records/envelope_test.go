@@ -2,6 +2,9 @@ package records
 
 import (
 	"encoding/json"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
@@ -43,5 +46,21 @@ func TestWrap_Kind_MakesEnvelopes(t *testing.T) {
 		if got := string(p.AppendKey(nil, 0)); got != c.key {
 			t.Errorf("key %s, want %s", got, c.key)
 		}
+	}
+}
+
+// The parts of an id are not counted, so they may not grow with their number.
+func TestWrap_DistinctLongValues_TakesMemoryForOne(t *testing.T) {
+	body := []byte(`[{"id":"1","v":"` + strings.Repeat("x", 1<<20) + `"}]`)
+	spans, err := Split(body, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = Wrap(t.Context(), Unlimited{}, body, spans, abi.EmitOptions{Kind: "x", Distinct: slices.Repeat([]string{"v"}, abi.MaxPaths)})
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 10*uint64(len(body)) {
+		t.Errorf("%v, and it took %d bytes for a record of %d", err, took, len(body))
 	}
 }
