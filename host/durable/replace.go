@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
 )
@@ -10,6 +11,14 @@ import (
 // it has returned nil, the new content is durable. Only one process may call it for a path at a time. So the name of
 // the temporary file, path+".new", is fixed, and a crash leaves at most one.
 func Replace(d Disk, path string, content []byte) error {
+	return ReplaceBy(d, path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// ReplaceBy is Replace for content that a function writes. If the function fails, the old content stays.
+func ReplaceBy(d Disk, path string, write func(io.Writer) error) error {
 	temp := path + ".new"
 	if err := d.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -18,7 +27,7 @@ func Replace(d Disk, path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(content)
+	err = write(file)
 	if err == nil {
 		err = file.Sync() // otherwise, after a crash, the name could lead to an empty file
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +35,8 @@ type Change struct {
 	Record json.RawMessage `json:"record,omitempty"` // the object as it is, or was before it was removed
 }
 
-// Field is a member of an object that changed. Arrays are compared as a whole.
+// Field is a member of an object that changed. Arrays are compared as a whole, and so are objects below maxDepth levels or
+// with a path over maxPath bytes.
 type Field struct {
 	Path   string          `json:"path"`             // names joined by dots
 	Before json.RawMessage `json:"before,omitempty"` // absent if the object did not have it
@@ -91,18 +91,9 @@ func (e *Export) Finish(o Options, emit func(Change) error) (Summary, error) {
 			sum.Since = before.Taken
 		}
 	}
-	f, err := durable.OS.Create(e.path + ".new")
-	if err != nil {
-		return sum, err
-	}
-	err = e.write(f, h, s, merging{Options: o, earlier: e.earlier.Kinds, sum: &sum, emit: emit})
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return sum, errors.Join(err, os.Remove(e.path+".new"))
-	}
-	if err := durable.OS.Rename(e.path+".new", e.path); err != nil {
-		return sum, err
-	}
-	if err := durable.OS.SyncFolder(filepath.Dir(e.path)); err != nil {
+	if err := durable.ReplaceBy(durable.OS, e.path, func(w io.Writer) error {
+		return e.write(w, h, s, merging{Options: o, earlier: e.earlier.Kinds, sum: &sum, emit: emit})
+	}); err != nil {
 		return sum, err
 	}
 	return sum, e.Discard()
@@ -249,7 +240,7 @@ func differences(before, after json.RawMessage, ignore []string) (fields []Field
 	if bytes.Equal(before, after) {
 		return nil, nil
 	}
-	err = compare("", before, after, func(f Field) {
+	err = compare("", 0, before, after, func(f Field) {
 		if !slices.ContainsFunc(ignore, func(p string) bool { return f.Path == p || strings.HasPrefix(f.Path, p+".") }) {
 			fields = append(fields, f)
 		}
@@ -257,12 +248,19 @@ func differences(before, after json.RawMessage, ignore []string) (fields []Field
 	return fields, err
 }
 
-// compare calls found with the differences of two values.
-func compare(path string, before, after json.RawMessage, found func(Field)) error {
+// Bounds of what is compared member by member. The work and the paths grow with the depth, and a service makes both as
+// large as it likes.
+const (
+	maxDepth = 32
+	maxPath  = 1 << 10 // bytes
+)
+
+// compare calls found with the differences of two values, which are in so many objects.
+func compare(path string, depth int, before, after json.RawMessage, found func(Field)) error {
 	if bytes.Equal(before, after) {
 		return nil
 	}
-	if len(before) == 0 || len(after) == 0 || before[0] != '{' || after[0] != '{' {
+	if depth > maxDepth || len(path) > maxPath || len(before) == 0 || len(after) == 0 || before[0] != '{' || after[0] != '{' {
 		found(Field{path, before, after})
 		return nil
 	}
@@ -282,7 +280,7 @@ func compare(path string, before, after json.RawMessage, found func(Field)) erro
 		if path != "" {
 			below = path + "." + name
 		}
-		if err := compare(below, old[name], now[name], found); err != nil {
+		if err := compare(below, depth+1, old[name], now[name], found); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/host/durable"
@@ -83,28 +84,16 @@ func Open(path string, own Identity, input json.RawMessage, now time.Time) (*Exp
 	return e, nil
 }
 
-// clean removes what a killed run left of a sort.
-func (e *Export) clean() error {
-	left, err := filepath.Glob(quoted(e.path) + ".sort-*")
-	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
-	}
-	if failed := os.Remove(e.path + ".new"); !errors.Is(failed, os.ErrNotExist) {
-		err = errors.Join(err, failed)
+// clean removes what a killed run left.
+func (e *Export) clean() (err error) {
+	folder, name := filepath.Split(e.path)
+	all, _ := os.ReadDir(filepath.Dir(e.path)) // in a folder that cannot be listed, it stays
+	for _, there := range all {
+		if strings.HasPrefix(there.Name(), name+sortRuns) || there.Name() == name+".new" {
+			err = errors.Join(err, os.Remove(filepath.Join(folder, there.Name())))
+		}
 	}
 	return err
-}
-
-// quoted returns a path for Glob, which takes it as it is.
-func quoted(path string) string {
-	var b bytes.Buffer
-	for _, r := range path {
-		if r == '*' || r == '?' || r == '[' || r == '\\' && filepath.Separator == '/' {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // resume reads the export in progress, and goes to the end of its last whole page. If it does not fit, it begins anew.

@@ -162,6 +162,51 @@ func TestOpen_OfAnExportThatBecameTheSnapshot_BeginsAnew(t *testing.T) {
 	}
 }
 
+// Work and paths grow with the depth, so that they need bounds: a service decides how deep its objects are.
+func TestDifferences_OfDeepObjectsAndLongNames_AreBounded(t *testing.T) {
+	long := strings.Repeat("n", maxPath)
+	for name, c := range map[string]struct{ open, path string }{
+		"deep":        {strings.Repeat(`{"a":`, 500), strings.TrimSuffix(strings.Repeat("a.", maxDepth+1), ".")},
+		"empty names": {strings.Repeat(`{"":`, 500), ""},
+		"long names":  {strings.Repeat(`{"`+long+`":`, 3), long + "." + long},
+	} {
+		object := func(leaf string) json.RawMessage {
+			return json.RawMessage(c.open + leaf + strings.Repeat("}", strings.Count(c.open, "{")))
+		}
+		fields, err := differences(object("1"), object("2"), nil)
+		if err != nil || len(fields) != 1 || fields[0].Path != c.path || fields[0].After[0] != '{' {
+			t.Errorf("%s: %v, %d fields", name, err, len(fields))
+			for _, f := range fields {
+				t.Errorf("%.200s (%d bytes): %.200s", f.Path, len(f.Path), f.After)
+			}
+		}
+	}
+}
+
+// A killed run leaves files. Those of other snapshots stay.
+func TestOpen_AfterAKilledSort_RemovesItsFiles(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "a[b].snapshot")
+	for _, name := range []string{path + sortRuns + "1", path + ".new", filepath.Join(folder, "ab.snapshot"+sortRuns+"1")} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := Open(path, own, json.RawMessage(`{}`), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	var left []string
+	all, err := os.ReadDir(folder)
+	for _, there := range all {
+		left = append(left, there.Name())
+	}
+	if want := []string{"a[b].snapshot.lock", "a[b].snapshot.part", "ab.snapshot" + sortRuns + "1"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("%v, %q, want %q", err, left, want)
+	}
+}
+
 func TestOpen_OfAnotherOrgOrADamagedFile_IsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "depot.snapshot")
 	take(t, path, Options{Kinds: []string{"items"}}, item("items", "a", `{"n":1}`), item("items", "b", `{}`))

@@ -18,6 +18,9 @@ var sortBytes = 32 << 20
 // maxRuns is how many runs are merged at a time.
 const maxRuns = 256
 
+// sortRuns begins the end of the names of runs, after the name of the snapshot.
+const sortRuns = ".sort-"
+
 // sorter sorts objects, on disk if they are many. Of objects with one kind and id, it keeps the one that was added last.
 type sorter struct {
 	path    string // path of the snapshot; runs are files in its folder
@@ -83,7 +86,7 @@ func (s *sorter) spill() error {
 }
 
 func (s *sorter) file() (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".sort-*")
+	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+sortRuns+"*")
 	if err == nil {
 		err = f.Chmod(durable.Mode)
 	}
