@@ -7,7 +7,6 @@ package egress
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,8 +80,7 @@ type Config struct {
 // Client sends requests to one origin. It is safe for concurrent use.
 type Client struct {
 	config    Config
-	transport *http.Transport
-	routed    *network.Transport // transport, until the authorities of Config.Route change
+	transport *network.Transport
 	limiter   *pacing.Limiter
 	wait      *regexp.Regexp // pattern of Service.Errors; nil if there is none
 	visible   []string       // response headers that a guest may see, in lower case
@@ -185,20 +183,18 @@ func New(c Config) (*Client, error) {
 		}
 	}
 	client.limiter = c.Limiter(pacing.Options{Headers: c.Service.Headers, Habits: c.Service.Habits, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
-	client.transport = &http.Transport{
+	client.transport = network.NewTransport(&http.Transport{
 		Proxy:                  nil, // the environment must not redirect requests; dialer uses Config.Route
 		DialContext:            dialer(c),
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}, // detects dead connections
-		TLSClientConfig:        &tls.Config{RootCAs: c.Route.RootCAs, MinVersion: c.Route.TLSMin},
 		TLSHandshakeTimeout:    tlsTimeout,
 		DisableCompression:     true, // decoded by body, so that the limit applies to the decoded size
 		MaxIdleConnsPerHost:    32,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
 		ReadBufferSize:         64 << 10,
-	}
-	client.routed = network.NewTransport(client.transport, c.Route)
+	}, c.Route)
 	return client, nil
 }
 
@@ -210,7 +206,6 @@ func (c *Config) setDefaults() {
 	if c.RateLimitShare == 0 {
 		c.RateLimitShare = 0.9
 	}
-	c.Route.TLSMin = max(c.Route.TLSMin, tls.VersionTLS12)
 	if c.Limiter == nil {
 		c.Limiter = pacing.New
 	}
@@ -244,7 +239,7 @@ func (c *Config) setDefaults() {
 }
 
 // Close closes idle connections. Running requests continue.
-func (c *Client) Close() { c.routed.CloseIdleConnections() }
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Quota returns the state of the rate limits by bucket.
 func (c *Client) Quota() []pacing.State { return c.limiter.Buckets() }

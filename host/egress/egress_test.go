@@ -487,7 +487,7 @@ func TestNew_WithAProxyInTheEnvironment_IgnoresIt(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	cl, _ := client(t, "https://example.okta.com", nil)
-	if cl.transport.Proxy != nil {
+	if cl.transport.Current().Proxy != nil {
 		t.Error("a proxy is used")
 	}
 }

@@ -45,7 +45,7 @@ func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *a
 	case errors.As(err, &dial):
 		e.Code, e.Message, e.Lasting = abi.SendConnect, c.dialMessage(dial.error), permanent(dial.error)
 	case !e.Sent && isTLS(err, t.tlsError.Load()):
-		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err, c.config.Route.TLSMin)
+		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err, c.config.Route.TLS().MinVersion)
 	case e.Sent:
 		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before a response arrived"
 		if c.config.BaseURL.Scheme == "http" {

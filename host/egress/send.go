@@ -219,7 +219,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 		// Without GetBody, net/http cannot repeat the request after a byte was sent.
 		req.Body, req.ContentLength = &onceReader{body}, int64(len(body))
 	}
-	resp, err := c.routed.Current().RoundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))
+	resp, err := c.transport.Current().RoundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))
 	if err != nil {
 		return nil, c.sendError(ctx, timed, err, t)
 	}

@@ -474,7 +474,7 @@ func TestSend_WithoutConnection_TakesNothingFromTheBucket(t *testing.T) {
 	base, _ := refusing(t, 0, nil)
 	cl, _ := client(t, base, func(c *Config) { c.MaxAttempts = 3 })
 	cl.limiter.Observe("b", 200, http.Header{"Date": {"Fri, 14 Jul 2017 02:40:00 GMT"}, "X-Rate-Limit-Limit": {"100"}, "X-Rate-Limit-Remaining": {"50"}, "X-Rate-Limit-Reset": {"1500000040"}})
-	cl.transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, dialError{io.EOF} }
+	cl.transport.Current().DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, dialError{io.EOF} }
 	if _, err := get(cl); err == nil || cl.Quota()[0].Remaining != 50 {
 		t.Errorf("%+v %+v", err, cl.Quota())
 	}
@@ -547,7 +547,7 @@ func TestDialer_WithOneGoodAddress_Connects(t *testing.T) {
 			return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
 		}
 	})
-	conn, err := cl.transport.DialContext(context.Background(), "tcp", "example.okta.com:"+port)
+	conn, err := cl.transport.Current().DialContext(context.Background(), "tcp", "example.okta.com:"+port)
 	if err != nil {
 		t.Fatal(err)
 	}

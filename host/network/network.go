@@ -69,7 +69,7 @@ var fields = Names{"proxy", "proxy_credentials_ref", "ca_file", "tls_min"}
 type Route struct {
 	Proxy   *Proxy         // nil is a direct connection
 	RootCAs *x509.CertPool // nil is the system's
-	TLSMin  uint16         // as in tls.Config; 0 is TLS 1.2
+	TLSMin  uint16         // as in tls.Config; 0 is TLS 1.2, the lowest
 	CAFile  string         // name of the setting for more authorities, for messages
 
 	changing *authorities // RootCAs as their file has them; nil if there is no file
@@ -111,11 +111,11 @@ func (s Settings) Route(base *url.URL, roots *x509.CertPool) (r Route, err error
 	return r, nil
 }
 
-// tlsVersion returns the lowest TLS version to accept.
+// tlsVersion returns Route.TLSMin.
 func (s Settings) tlsVersion() (uint16, error) {
 	switch s.TLSMin {
 	case "", "1.2":
-		return tls.VersionTLS12, nil
+		return 0, nil
 	case "1.3":
 		return tls.VersionTLS13, nil
 	}

@@ -1,13 +1,14 @@
 package network
 
 import (
+	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // authorities are the certificate authorities of a route. It reads their file again when the file changes. It is safe for
@@ -28,13 +29,7 @@ type pool struct {
 }
 
 // stampOf returns a text that changes when a file is written or replaced.
-func stampOf(path string) string {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "missing"
-	}
-	return fmt.Sprint(info.ModTime().UnixNano(), info.Size())
-}
+func stampOf(path string) string { return secrets.Default{}.Stamp("file:" + path) }
 
 // current returns the authorities. It reads the file again if it has changed, and keeps the old ones if that fails.
 func (a *authorities) current() *x509.CertPool {
@@ -77,8 +72,14 @@ type Transport struct {
 	now      atomic.Pointer[http.Transport]
 }
 
-// NewTransport returns a Transport with the settings of t. t.TLSClientConfig must have the authorities of the route.
+// TLS returns the configuration of TLS with the service.
+func (r Route) TLS() *tls.Config {
+	return &tls.Config{RootCAs: r.Authorities(), MinVersion: max(r.TLSMin, tls.VersionTLS12)}
+}
+
+// NewTransport returns a Transport with the settings of t. It sets t.TLSClientConfig.
 func NewTransport(t *http.Transport, r Route) *Transport {
+	t.TLSClientConfig = r.TLS()
 	out := &Transport{route: r}
 	out.now.Store(t)
 	return out

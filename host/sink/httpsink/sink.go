@@ -144,7 +144,6 @@ func New(address string, o Options) (*Sink, error) {
 		Transport: network.NewTransport(&http.Transport{
 			Proxy:               nil, // environment variables must not decide where records go
 			DialContext:         s.dial,
-			TLSClientConfig:     &tls.Config{RootCAs: o.Route.RootCAs, MinVersion: max(o.Route.TLSMin, tls.VersionTLS12)},
 			TLSHandshakeTimeout: 15 * time.Second,
 			ForceAttemptHTTP2:   true,
 			IdleConnTimeout:     90 * time.Second,
