@@ -88,7 +88,6 @@ func (g *group) hold() bool {
 }
 
 // release ends one hold. The last one ends the group.
-
 func (g *group) release() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -111,14 +111,8 @@ func (o *outOptions) files() map[string]string {
 func (o *outOptions) need(a *cli.App) cli.Need {
 	need := cli.Need{Long: true}
 	a.StreamFiles(&need.Files)
-	if _, ref, _ := strings.Cut(o.authorization, " file:"); ref != "" {
-		need.Files.Watch(ref)
-	}
 	_, ref, _ := strings.Cut(o.authorization, " ")
 	need.Refs = []string{ref, o.route.Secret}
-	if path, is := strings.CutPrefix(o.route.Secret, "file:"); is {
-		need.Files.Watch(path)
-	}
 	if o.route.CAFile != "" {
 		need.Files.Watch(o.route.CAFile)
 	}
