@@ -400,16 +400,10 @@ func countsText(counts []sql.Count) string {
 	}
 	var all []string
 	for _, c := range counts {
-		all = append(all, fmt.Sprintf("%s: %s, %s, %s", c.Operation, plural(c.Requests, "request"), plural(c.Pages, "page"), plural(c.Rows, "row")))
+		all = append(all, fmt.Sprintf("%s: %s, %s, %s", c.Operation,
+			cli.Counted(int64(c.Requests), "request"), cli.Counted(int64(c.Pages), "page"), cli.Counted(int64(c.Rows), "row")))
 	}
 	return strings.Join(all, "; ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // print writes one result. A result without columns prints nothing.
