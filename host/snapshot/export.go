@@ -53,9 +53,13 @@ type pageEnd struct {
 }
 
 // Open opens the snapshot at path for an export with an input. It checks the whole earlier snapshot, if there is one. An
-// export with the same input that was interrupted less than MaxAge ago continues. Errors wrap ErrOther, ErrDamaged or
-// durable.ErrLocked.
+// export with the same input that was interrupted less than MaxAge ago continues. If path is a link, the file that it leads to
+// is replaced. Errors wrap ErrOther, ErrDamaged or durable.ErrLocked.
 func Open(path string, own Identity, input json.RawMessage, now time.Time) (*Export, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: name a file in a folder that can be written to", path)
+	}
+	path = durable.Resolve(path)
 	lock, err := durable.Hold(path+".lock", os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, durable.NoFolder(path, err)

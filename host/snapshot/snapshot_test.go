@@ -394,3 +394,27 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// A link stays a link: the file that it leads to is replaced. What is no file is refused.
+func TestOpen_OfALinkOrAFolder_FollowsTheLinkAndRefusesTheFolder(t *testing.T) {
+	dir := t.TempDir()
+	link, to := filepath.Join(dir, "link"), filepath.Join(dir, "kept")
+	if err := os.Symlink("kept", link); err != nil {
+		t.Skip(err)
+	}
+	for range 2 { // the link leads to nothing, then to a snapshot
+		take(t, link, Options{Kinds: []string{"a"}}, item("a", "1", `{}`))
+		if info, err := os.Lstat(link); err != nil || info.Mode().Type() != os.ModeSymlink {
+			t.Fatalf("%v %v", info, err)
+		}
+		if _, err := verify(to, own); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(dir, own, json.RawMessage(`{}`), now); err == nil || !strings.Contains(err.Error(), "is not a regular file: name a file") {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "link?*")); err != nil || len(left) > 0 {
+		t.Errorf("%v %v", left, err)
+	}
+}
