@@ -133,6 +133,9 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^input: until: want a time such as .*: found "soon"$`, "--demo", "invoke", "bounded_system_log_range", `{"since":"-24h","until":"soon"}`),
 		m(`^--source-config: since: want a time such as .*: found "soon"$`, "--demo", "source", "poll_system_log_page", "--source-config", `{"since":"soon"}`),
 		m(`^--format: want text or ndjson: found "csv"$`, "--demo", "inventory", "--snapshot", "none.snapshot", "--format", "csv"),
+		m(`^--snapshot: want a file, which the run reads and replaces: found -$`, "--demo", "inventory", "--snapshot", "-"),
+		m(`^--snapshot: \. is not a regular file: name a file in a folder that can be written to$`, "--demo", "inventory", "--snapshot", "."),
+		m(`^--ignore: want fields such as lastLogin or profile.title: found "profile\."$`, "--demo", "inventory", "--snapshot", "none.snapshot", "--ignore", "profile."),
 		m(`^--since: want a time such as .*: found "soon"$`, "audit", "none", "--since", "soon"),
 
 		// Operations on the wrong surface or with the wrong columns.

@@ -104,8 +104,7 @@ func OneOf(flag, value string, values []string) error {
 	if slices.Contains(values, value) {
 		return nil
 	}
-	named := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" }) // the default has no name
-	return Usagef("--%s: want %s: found %q", flag, either(named), value)
+	return Usagef("--%s: want %s: found %q", flag, either(values), value)
 }
 
 // either returns words with commas and an "or" between them.

@@ -27,6 +27,9 @@ import (
 // operation exports the objects of an org.
 const operation = "inventory_export"
 
+// formats are the values of --format.
+var formats = []string{"text", "ndjson"}
+
 // options is one run of inventory.
 type options struct {
 	app            *cli.App
@@ -65,7 +68,18 @@ The kinds are those of inventory_export. Each kind of the snapshot that this run
 			if o.snapshot == "" {
 				return cli.Usagef("inventory needs --snapshot FILE, which the org is compared with")
 			}
-			return cli.OneOf("format", o.format, []string{"", "text", "ndjson"})
+			if o.snapshot == "-" {
+				return cli.Usagef("--snapshot: want a file, which the run reads and replaces: found -")
+			}
+			for _, path := range o.ignored {
+				if slices.Contains(strings.Split(path, "."), "") {
+					return cli.Usagef("--ignore: want fields such as lastLogin or profile.title: found %q", path)
+				}
+			}
+			if o.format == "" {
+				return nil
+			}
+			return cli.OneOf("format", o.format, formats)
 		},
 	}
 	f := cmd.Flags()
@@ -74,7 +88,7 @@ The kinds are those of inventory_export. Each kind of the snapshot that this run
 	f.StringSliceVar(&o.kinds, "kinds", nil, "export the kinds `a,b` (default: those of "+operation+")")
 	f.StringSliceVar(&o.ignored, "ignore", nil, "ignore changes of the fields `a,b.c` and of what is below them")
 	f.StringVar(&o.format, "format", "", "`format` of the changes: text or ndjson (default: text at a terminal, else ndjson)")
-	cli.CompleteFixed(cmd, "format", []string{"text", "ndjson"})
+	cli.CompleteFixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
 	return cmd
 }
