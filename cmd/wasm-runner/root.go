@@ -63,7 +63,7 @@ Exit codes:
 	f.StringVar(&a.Flags.Config, "config", "", "connection `file`; - is stdin (default $WASM_RUNNER_CONFIG, ./connections.yaml, then KIND-connector/connections.yaml in $XDG_CONFIG_HOME or ~/.config, where KIND is the kind of the module)")
 	f.StringVar(&a.Flags.Connection, "connection", "", "`name` of the connection, or a kind that has one connection (default the only connection)")
 	f.BoolVar(&a.Flags.Demo, "demo", false, "run against a new simulated org inside the process, without a connection file")
-	f.StringSliceVar(&a.Flags.Grants, "grant", nil, "add safety `classes` to the connection's grants for this run: read, write, destructive, privileged")
+	cli.ListVar(f, &a.Flags.Grants, "grant", "add safety `classes` to the connection's grants for this run: read, write, destructive, privileged")
 	f.DurationVar(&a.Flags.Timeout, "timeout", 0, "longest `time` for one call, or for one page of a source or table, waits included (default, and with 0: call_seconds of the connection's limits, or 5m)")
 	f.StringVar(&a.Flags.Module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the embedded module, then okta.wasm next to this program or in build/)")
 	f.Int64Var(&a.Flags.MaxProcessMemory, "max-process-memory", 0, "most memory that all calls hold together, in `MiB`; calls over it are refused (default: half of the machine's, the container's or GOMEMLIMIT)")

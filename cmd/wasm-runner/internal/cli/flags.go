@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mach5/okta-connector/abi"
 )
@@ -97,6 +98,31 @@ func NoArgs(cmd *cobra.Command, args []string) error {
 		return Usagef("%s takes no arguments and got %q: name an operation with --operation", cmd.Name(), args[0])
 	}
 	return Usagef("%s takes no arguments and got %q: see %s --help", cmd.Name(), args[0], cmd.CommandPath())
+}
+
+// ListVar defines a flag of texts with commas between them, and drops the spaces around each: people write "a, b".
+func ListVar(f *pflag.FlagSet, to *[]string, name, usage string) {
+	f.StringSliceVar(to, name, nil, usage)
+	flag := f.Lookup(name)
+	flag.Value = list{flag.Value, flag.Value.(pflag.SliceValue)}
+}
+
+// list is the value of ListVar.
+type list struct {
+	pflag.Value
+	pflag.SliceValue
+}
+
+// Set implements pflag.Value.
+func (l list) Set(text string) error {
+	if err := l.Value.Set(text); err != nil {
+		return err
+	}
+	all := l.GetSlice()
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	return l.Replace(all)
 }
 
 // OneOf checks the value of a flag that takes one of several words.

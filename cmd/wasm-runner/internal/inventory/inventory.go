@@ -85,8 +85,8 @@ The kinds are those of inventory_export. Each kind of the snapshot that this run
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.snapshot, "snapshot", "", "snapshot `file`; created if it is missing")
-	f.StringSliceVar(&o.kinds, "kinds", nil, "export the kinds `a,b` (default: those of "+operation+")")
-	f.StringSliceVar(&o.ignored, "ignore", nil, "ignore changes of the fields `a,b.c` and of what is below them")
+	cli.ListVar(f, &o.kinds, "kinds", "export the kinds `a,b` (default: those of "+operation+")")
+	cli.ListVar(f, &o.ignored, "ignore", "ignore changes of the fields `a,b.c` and of what is below them")
 	f.StringVar(&o.format, "format", "", "`format` of the changes: text or ndjson (default: text at a terminal, else ndjson)")
 	cli.CompleteFixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }

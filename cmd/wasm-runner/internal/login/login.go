@@ -108,7 +108,7 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.client.ClientID, "client-id", "", "client `id` of an OAuth service app, in place of a token")
 	f.StringVar(&o.keyFile, "private-key", "", "`file` with the private key of the service app, as PEM or JWK")
 	f.StringVar(&o.client.KeyID, "key-id", "", "`id` of that key at the org, if the file does not have it")
-	f.StringSliceVar(&o.client.Scopes, "scopes", nil, "`scopes` that a token of the service app may have at most, separated by commas")
+	cli.ListVar(f, &o.client.Scopes, "scopes", "`scopes` that a token of the service app may have at most, separated by commas")
 	f.StringVar(&o.client.DPoP, "dpop", "", "whether the service app binds its tokens to a key: auto, required or off (default auto)")
 	n := &o.network
 	f.StringVar(&n.Proxy, "proxy", "", "proxy on the way to the org: its `address`, or environment")

@@ -97,7 +97,7 @@ kernel does not confine it, and --max-memory limits only the memory that DuckDB 
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "run the statements of a `file`; - is stdin")
 	f.StringVar(&o.printer.format, "format", "table", "`format` of the rows: table, line, ndjson, json or csv")
-	f.StringSliceVar(&o.printer.columns, "columns", nil, "show the columns `a,b` of the result in this order (default all)")
+	cli.ListVar(f, &o.printer.columns, "columns", "show the columns `a,b` of the result in this order (default all)")
 	f.StringVar(&o.config.Database, "database", "", "DuckDB `file` that keeps tables; created if it is missing (default memory)")
 	f.Var(&filesFlag{&o.config}, "allow-files", "let queries read and write files: any file, or with a value those in `folders`")
 	f.Lookup("allow-files").NoOptDefVal = everyFile

@@ -58,15 +58,12 @@ spreadsheet runs a cell that begins with = as a formula.`,
 			if cmd.Flags().Changed("columns") && len(o.columns) == 0 {
 				return cli.Usagef("--columns is empty: name columns, or leave it out")
 			}
-			for i, name := range o.columns {
-				o.columns[i] = strings.TrimSpace(name)
-			}
 			return cli.OneOf("format", o.format, rows.Formats())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "table", "`format` of the rows: table, line, ndjson, json or csv")
-	f.StringSliceVar(&o.columns, "columns", nil, "show the columns `a,b` in this order")
+	cli.ListVar(f, &o.columns, "columns", "show the columns `a,b` in this order")
 	f.IntVar(&o.limit, "limit", 0, "read at most this `number` of rows; 0 is no limit")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
 	cli.CompleteFlag(cmd, "columns", completeColumns(a))
