@@ -182,6 +182,40 @@ func TestInventory_AfterAFullDisk_PrintsOldAndNewChanges(t *testing.T) {
 	}
 }
 
+// After Ctrl-C, the command says that it can continue. With other kinds, it says that it does not.
+func TestInventory_Interrupted_SaysHowToContinue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts several processes")
+	}
+	t.Parallel()
+	org := oktatest.New(oktatest.Config{Users: 30, Groups: 30, Events: -1, MaxPageSize: 7, RateLimits: map[string]int{"*": -1}})
+	var left atomic.Int64
+	var interrupt func()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if left.Add(-1) == 0 {
+			interrupt()
+			<-req.Context().Done()
+		}
+		org.ServeHTTP(w, req)
+	}))
+	defer server.Close()
+	r := newRunner(t, &oktatest.Server{Org: org, URL: server.URL}, org.Token())
+	file := filepath.Join(t.TempDir(), "org.snapshot")
+	var out bytes.Buffer
+	cmd := r.command("inventory", "--kinds", "users,groups", "--snapshot", file)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	interrupt = func() { _ = cmd.Process.Signal(os.Interrupt) }
+	left.Store(6)
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 130 || !strings.Contains(out.String(), "run the same command within 24 hours to continue it\n") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	left.Store(-1)
+	text, err := r.command("inventory", "--kinds", "groups", "--snapshot", file).CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "dropped the interrupted export that began ") {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
 // An export is killed with SIGKILL again and again, at one of its requests. The last run finishes it. Its snapshot is that of
 // an export that nothing interrupted.
 func TestInventory_KilledAtAnyMoment_ContinuesAndIsWhole(t *testing.T) {

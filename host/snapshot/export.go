@@ -33,6 +33,7 @@ type Export struct {
 	cursor  string
 	report  json.RawMessage
 	resumed bool
+	dropped time.Time
 }
 
 // partHeader is the first line of an export in progress.
@@ -105,11 +106,16 @@ func (e *Export) resume(now time.Time) error {
 	lines := bufio.NewReaderSize(e.part, 1<<16)
 	at := int64(0)
 	var h partHeader
-	if line, err := readLine(lines); err == nil && json.Unmarshal(line, &h) == nil && h.Part == Version && h.Identity == e.own &&
-		bytes.Equal(h.Input, e.at.Input) && now.Sub(h.Started) < MaxAge && (h.ID == "" || h.ID != e.earlier.Export) { // else it became the snapshot
+	line, err := readLine(lines)
+	ours := err == nil && json.Unmarshal(line, &h) == nil && h.Part == Version && h.Identity == e.own && (h.ID == "" || h.ID != e.earlier.Export) // else it became the snapshot
+	_, none := lines.Peek(1)
+	switch {
+	case ours && bytes.Equal(h.Input, e.at.Input) && now.Sub(h.Started) < MaxAge:
 		at = int64(len(line))
 		e.at.Started, e.at.ID = h.Started, h.ID
 		at += e.readPages(lines)
+	case ours && none == nil:
+		e.dropped = h.Started
 	}
 	if err := e.part.Truncate(at); err != nil {
 		return err
@@ -120,8 +126,7 @@ func (e *Export) resume(now time.Time) error {
 	if at > 0 {
 		return nil
 	}
-	line, err := encode(e.at)
-	if err != nil {
+	if line, err = encode(e.at); err != nil {
 		return err
 	}
 	if _, err := e.part.Write(line); err != nil {
@@ -163,6 +168,9 @@ func (e *Export) Done() bool { return e.done }
 
 // Resumed returns when an interrupted export that continues began, or false if this export began anew.
 func (e *Export) Resumed() (time.Time, bool) { return e.at.Started, e.resumed }
+
+// Dropped returns when an interrupted export began that is lost, because it had another input or is older than MaxAge.
+func (e *Export) Dropped() (time.Time, bool) { return e.dropped, !e.dropped.IsZero() }
 
 // Report is the report of the last page.
 func (e *Export) Report() json.RawMessage { return e.report }

@@ -297,6 +297,16 @@ func TestOpen_AfterAnInterruption_ContinuesAfterTheLastWholePage(t *testing.T) {
 		if e.Cursor() != "" {
 			t.Errorf("%s: continues at %q", name, e.Cursor())
 		}
+		if began, dropped := e.Dropped(); !dropped || !began.Equal(now) {
+			t.Errorf("%s: dropped %v, of %v", name, dropped, began)
+		}
+		e.Close()
+		if e, err = Open(path, own, json.RawMessage(`[]`), at); err != nil {
+			t.Fatal(err)
+		}
+		if _, dropped := e.Dropped(); dropped {
+			t.Errorf("%s: an export without a page counts as dropped", name)
+		}
 		e.Close()
 	}
 }

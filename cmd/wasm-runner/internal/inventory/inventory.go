@@ -141,6 +141,9 @@ func (o *options) run(ctx context.Context) error {
 // compare finishes an export, prints the changes and replaces the snapshot. lacks is cli.ErrReported if a kind that was asked for is
 // incomplete.
 func (o *options) compare(ctx context.Context, c *host.Connection, e *snapshot.Export, op *abi.Operation, input json.RawMessage) (lacks, err error) {
+	if from, dropped := e.Dropped(); dropped {
+		o.app.Warnf("dropped the interrupted export that began %s: it has other --kinds, or is older than 24 hours", from.Local().Format(time.DateTime))
+	}
 	switch from, resumed := e.Resumed(); {
 	case e.Done():
 		o.app.Notef("comparing the export that began %s, whose changes were not printed. A new export follows", from.Local().Format(time.DateTime))
@@ -179,6 +182,9 @@ func (o *options) export(ctx context.Context, c *host.Connection, e *snapshot.Ex
 	for page, err := range c.TablePages(ctx, op.Name, input, e.Cursor()) {
 		if outcome := (host.OutcomeError{Outcome: abi.Invalid}); errors.Is(err, outcome) && e.Cursor() != "" {
 			return errors.Join(fmt.Errorf("%w: the interrupted export cannot continue and was dropped: run this again to begin anew", err), e.Discard())
+		}
+		if err != nil && e.Cursor() != "" {
+			o.app.Warnf("this export is not finished: run the same command within 24 hours to continue it")
 		}
 		if err != nil {
 			return err
