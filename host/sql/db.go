@@ -156,6 +156,9 @@ func (db *DB) start(ctx context.Context) error {
 	if over := context.Cause(q.ctx); err != nil && errors.Is(over, errLimit) {
 		return over
 	}
+	if err != nil && strings.HasPrefix(err.Error(), "Out of Memory Error") {
+		return errors.New(db.advised(err))
+	}
 	return err
 }
 
@@ -366,11 +369,20 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	} else if errors.Is(err, errLimit) {
 		_ = q.fail(err)
 	}
+	return &Error{Statement: statement, Message: db.advised(err), Cause: q.cause(err), SessionLost: lost}
+}
+
+// advised returns the message of an error. DuckDB's advice for too little memory is settings, which a statement cannot change:
+// --max-memory is named instead.
+func (db *DB) advised(err error) string {
 	message := err.Error()
-	if strings.HasPrefix(message, "Out of Memory Error") {
-		message += fmt.Sprintf(" (a statement may use %d MiB: --max-memory)", db.config.Limits.Memory>>20)
+	if !strings.HasPrefix(message, "Out of Memory Error") {
+		return message
 	}
-	return &Error{Statement: statement, Message: message, Cause: q.cause(err), SessionLost: lost}
+	for _, advice := range []string{"Possible solutions:", "Database is launched"} {
+		message, _, _ = strings.Cut(message, advice)
+	}
+	return fmt.Sprintf("%s: DuckDB may use %d MiB: give it more with --max-memory", strings.TrimRight(message, " \n;"), db.config.Limits.Memory>>20)
 }
 
 // drop forgets a backend that cannot go on, and reports whether it did.
