@@ -40,6 +40,9 @@ type simulateOptions struct {
 	scopes []string
 }
 
+// maxObjects is the largest number of users, groups or rules of a simulated org. So many users need 600 MB.
+const maxObjects = 1_000_000
+
 // newSimulateCommand returns the command simulate.
 func newSimulateCommand(a *cli.App) *cobra.Command {
 	o := simulateOptions{app: a}
@@ -85,7 +88,7 @@ With --oauth, the org has a service app too, and the connection signs in as that
 	f.StringVar(&o.file, "connection-file", "", "write the connection to this `file` too, and the token to a file next to it")
 	f.DurationVar(&o.duration, "duration", 0, "end after this `time`; 0 is never")
 	f.Int64Var(&o.org.Seed, "seed", 1, "`number` from which ids, users and events are made")
-	f.IntVar(&o.org.Users, "users", 50, "`number` of users at the start; -1 is none")
+	f.IntVar(&o.org.Users, "users", 50, "`number` of users at the start, up to 1000000; -1 is none")
 	f.IntVar(&o.org.Groups, "groups", 5, "`number` of groups at the start; -1 is none")
 	f.IntVar(&o.org.Events, "events", 250, "`number` of events in the log at the start; -1 is none")
 	f.IntVar(&o.org.EventDays, "events-days", 0, "spread those events over this many `days` until now, up to 90 (default the last 20 hours)")
@@ -116,6 +119,11 @@ func (o *simulateOptions) check() error {
 	}
 	if ip, err := netip.ParseAddr(host); !o.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return cli.Usagef("--addr: %s is not a loopback address, so other machines can use the org: give --allow-remote to allow that", o.addr)
+	}
+	for name, n := range map[string]int{"users": o.org.Users, "groups": o.org.Groups, "group-rules": o.org.GroupRules} {
+		if n > maxObjects {
+			return cli.Usagef("--%s: want at most %d, because they are kept in memory: found %d", name, maxObjects, n)
+		}
 	}
 	for name, n := range map[string]int{"users": o.org.Users, "groups": o.org.Groups, "events": o.org.Events} {
 		if n < -1 {
