@@ -133,6 +133,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^input: until: want a time such as .*: found "soon"$`, "--demo", "invoke", "bounded_system_log_range", `{"since":"-24h","until":"soon"}`),
 		m(`^--source-config: since: want a time such as .*: found "soon"$`, "--demo", "source", "poll_system_log_page", "--source-config", `{"since":"soon"}`),
 		m(`^--format: want text or ndjson: found "csv"$`, "--demo", "inventory", "--snapshot", "none.snapshot", "--format", "csv"),
+		m(`^--users: want at most 1000000, because they are kept in memory: found 100000000$`, "simulate", "--users", "100000000"),
 		m(`^--snapshot: want a file, which the run reads and replaces: found -$`, "--demo", "inventory", "--snapshot", "-"),
 		m(`^--snapshot: \. is not a regular file: name a file in a folder that can be written to$`, "--demo", "inventory", "--snapshot", "."),
 		m(`^--ignore: want fields such as lastLogin or profile.title: found "profile\."$`, "--demo", "inventory", "--snapshot", "none.snapshot", "--ignore", "profile."),
@@ -173,6 +174,8 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 			m(`^Permission Error: .*--allow-files allows them$`, "--demo", "sql", "FROM 'x.parquet'"),
 			m(`^Permission Error: .*--allow-files allows them$`, "--demo", "sql", "COPY (SELECT 1) TO 'x.csv'"),
 			m(`^invalid argument "5" for "--max-time" flag: a time has a unit: write 5s, `, "--demo", "sql", "--max-time", "5", "SELECT 1"),
+			m(`^--max-memory: want 8 MiB or more, which DuckDB needs to start: found 1$`, "--demo", "sql", "--max-memory", "1", "SELECT 1"),
+			m(`^"exports" is no query: to name a folder, write --allow-files=exports$`, "--demo", "sql", "--allow-files", "exports"),
 			m(`^--max-pages, --max-time and --max-memory must be greater than 0$`, "--demo", "sql", "--max-memory", "-1", "SELECT 1"),
 			m(`^deactivate_user: invalid: .*: use invoke$`, "--demo", "sql", `FROM connector_table('okta', 'deactivate_user', '{"user":"x"}')`))
 		all[len(all)-1].says = `deactivate_user is not on the sql surface: use invoke$`

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -171,12 +172,23 @@ func (f *filesFlag) Set(value string) error {
 	return nil
 }
 
+// minMemory is the least --max-memory, in MiB.
+const minMemory = 8
+
+// folderName matches a query that is surely meant as the folder of --allow-files: no statement but CHECKPOINT is one word and uses
+// files.
+var folderName = regexp.MustCompile(`^[\w./~-]*[\w/.]$`)
+
 func (o *sqlOptions) check() error {
 	switch {
 	case o.given && o.file != "":
 		return cli.Usagef("a query and --file contradict each other: give one")
+	case o.config.AllowFiles && len(o.config.Folders) == 0 && folderName.MatchString(o.query) && !strings.EqualFold(o.query, "checkpoint"):
+		return cli.Usagef("%q is no query: to name a folder, write --allow-files=%s", o.query, o.query)
 	case o.config.Limits.Pages < 1 || o.config.Limits.Time <= 0 || o.maxMemory < 1:
 		return cli.Usagef("--max-pages, --max-time and --max-memory must be greater than 0")
+	case o.maxMemory < minMemory:
+		return cli.Usagef("--max-memory: want %d MiB or more, which DuckDB needs to start: found %d", minMemory, o.maxMemory)
 	case o.app.Flags.Config == "-" && o.readsStdin():
 		return cli.Usagef("--config - and the query both come from standard input: put one into a file")
 	}
