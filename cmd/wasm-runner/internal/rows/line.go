@@ -28,12 +28,18 @@ func (r *lineRows) Row(values []any) error {
 	}
 	for i, v := range values {
 		name := term.OneLine(r.columns[i].Name)
-		line := name + strings.Repeat(" ", width-term.Width(name)) + " = " + term.OneLine(plainText(v))
-		line = strings.TrimRight(line, " ")
+		head, indent := name+strings.Repeat(" ", width-term.Width(name))+" = ", width+3
 		if r.room > 0 {
-			line = strings.Join(term.Wrap(line, r.room, min(width+3, r.room/2)), "\n")
+			indent = min(indent, r.room/2)
 		}
-		_, _ = r.w.WriteString(line + "\n")
+		for text := range strings.SplitSeq(strings.TrimRight(plainText(v), "\r\n"), "\n") { // an indent marks the lines of a value
+			line := strings.TrimRight(head+term.OneLine(strings.TrimRight(text, "\r")), " ")
+			if r.room > 0 {
+				line = strings.Join(term.Wrap(line, r.room, indent), "\n")
+			}
+			_, _ = r.w.WriteString(line + "\n")
+			head = strings.Repeat(" ", indent)
+		}
 	}
 	return nil
 }

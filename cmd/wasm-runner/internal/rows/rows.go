@@ -239,7 +239,7 @@ type tableRows struct {
 func (r *tableRows) Row(values []any) error {
 	cells := make([]string, len(values))
 	for i, v := range values {
-		cells[i] = term.OneLine(plainText(v))
+		cells[i] = term.OneLine(joined(plainText(v)))
 		if r.Room > 0 {
 			cells[i] = runewidth.Truncate(cells[i], maxCell, "…")
 		}
@@ -253,6 +253,18 @@ func (r *tableRows) Row(values []any) error {
 		r.release()
 	}
 	return nil
+}
+
+// joined returns a text with a space for each line break and the indent after it.
+func joined(text string) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.TrimSpace(strings.Join(lines, " "))
 }
 
 // release decides which columns are shown and how wide, then prints the sample.

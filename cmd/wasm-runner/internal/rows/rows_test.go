@@ -115,3 +115,9 @@ func TestTable_WithoutATerminal_IsWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestTable_ValueWithLineBreaks_IsOneLine(t *testing.T) {
+	if lines, _ := printTable(t, 0, Layout{}, []string{"a"}, []any{"{\n    \"a\": 1,\r\n    \"b\": 2\n}\n"}); lines[1] != `{ "a": 1, "b": 2 }` {
+		t.Errorf("%q", lines)
+	}
+}
