@@ -18,7 +18,7 @@ func newSQLOptions(t *testing.T, stdin string) *sqlOptions {
 	a := cli.NewApp(cli.Streams{Stdin: strings.NewReader(stdin), Stdout: &strings.Builder{}, Stderr: &strings.Builder{}}, os.LookupEnv)
 	_, stop := a.Begin(nil)
 	t.Cleanup(stop)
-	return &sqlOptions{app: a, printer: printer{app: a, format: "table"}, config: sql.Config{Limits: sql.Limits{Pages: 1, Time: time.Hour}}, maxMemory: 1}
+	return &sqlOptions{app: a, printer: printer{app: a, format: "table"}, config: sql.Config{Limits: sql.Limits{Pages: 1, Time: time.Hour}}, maxMemory: minMemory}
 }
 
 func TestReadScript_FromEachPlace_IsTheSame(t *testing.T) {
@@ -56,6 +56,7 @@ func TestSQLOptions_ThatContradictEachOther_AreAUsageError(t *testing.T) {
 	}
 	for want, set := range map[string]func(*sqlOptions){
 		"contradict each other: give one": func(o *sqlOptions) { o.query, o.given, o.file = "SELECT 1", true, "a.sql" },
+		"want 8 MiB or more":              func(o *sqlOptions) { o.maxMemory = minMemory - 1 },
 		"greater than 0":                  func(o *sqlOptions) { o.maxMemory = 0 },
 		"both come from":                  func(o *sqlOptions) { o.app.Flags.Config = "-" },
 		`found "parquet"`:                 func(o *sqlOptions) { o.printer.format = "parquet" },

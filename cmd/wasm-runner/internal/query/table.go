@@ -37,8 +37,7 @@ RFC 3339, 2026-01-02, -24h, 2h ago or yesterday.
 
 The formats table and line are for people. At a terminal, table shows the most useful columns, as many as fit; describe OP
 marks them. Elsewhere it shows all columns that have a value, except JSON. --columns chooses others, and cuts them to fit a
-terminal. table cuts cells that are wider than 60 columns. line has a line for each column, and
-keeps the line breaks of a value.
+terminal. table cuts cells that are wider than 60 columns. line has a line for each column, and keeps the line breaks of a value.
 
 The formats ndjson, json and csv have all columns, uncut. CSV holds text as users wrote it: import it as text, because a
 spreadsheet runs a cell that begins with = as a formula.`,
